@@ -1,0 +1,64 @@
+/*
+ * token.h - access tokens: ES256 JWTs, signed with keys from the database,
+ * verified and remembered (contract 2; RFC 7519, RFC 8725).
+ *
+ * Memory:  struct token_service owns keys and the cache of verified tokens (a
+ *          fixed number of entries).
+ * Errors:  token_verify(): ERR_UNAUTHENTICATED with one of the texts of
+ *          contract 2.5. token_grant(): see struct grant_error.
+ * Threads: safe everywhere.
+ */
+#ifndef NELM_AUTH_TOKEN_H
+#define NELM_AUTH_TOKEN_H
+
+#include "auth/principal.h"
+#include "base/buf.h"
+
+struct token_service;
+
+/* `issuer` may be NULL: then tokens carry "nelm:" and the registry's id, so
+ * that every node of one database agrees whatever its address. */
+enum error_code token_service_open(struct db *db, const char *issuer,
+                                   struct token_service **ret,
+                                   struct error *err) MUST_USE;
+void token_service_close(struct token_service *service);
+
+/* Make a signing key and store it: part of `nelm init`. */
+enum error_code token_key_create(struct db_tx *tx, struct error *err) MUST_USE;
+
+/* Who sent this Authorization header? With SQLite answers without blocking;
+ * `may_block` false on a remote database may say ERR_LATER. Cached until the
+ * token expires or registry.auth_epoch moves. */
+enum error_code token_verify(struct token_service *service,
+                             struct str authorization, bool may_block,
+                             struct principal *ret, struct error *err) MUST_USE;
+
+/* What a client sent to the token endpoint, whatever the encoding; `at` NULL
+ * for what is absent. */
+struct grant_request {
+    struct str grant_type, client_id, client_secret, scope;
+    struct str code, redirect_uri, code_verifier, refresh_token;
+};
+
+/* OAuth's own error answer (contract 2.2). */
+struct grant_error {
+    int status;        /* 400 or 401 */
+    const char *error; /* "invalid_client" */
+    char description[160];
+};
+
+/* ERR_OK: *json has the 200 answer of contract 2.1. ERR_VALUE: *refusal says
+ * what to answer. Anything else: the database failed. Blocks. */
+enum error_code token_grant(struct token_service *service,
+                            const struct grant_request *request,
+                            struct buf *json, struct grant_error *refusal,
+                            struct error *err) MUST_USE;
+
+/* The document of /.well-known/jwks.json. */
+void token_jwks(struct token_service *service, struct buf *json);
+
+/* A secret of 64 hex digits with its NUL, and what is stored of it. */
+#define SECRET_TEXT 65
+void secret_create(char text[SECRET_TEXT], unsigned char sha256[32]);
+
+#endif

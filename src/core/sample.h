@@ -1,0 +1,27 @@
+/*
+ * sample.h - believable people, the same ones for the same seed: for demos,
+ * tests and benchmarks.
+ *
+ * Memory:  one buffer.
+ * Errors:  the sink's.
+ * Threads: each call is on its own.
+ */
+#ifndef NELM_CORE_SAMPLE_H
+#define NELM_CORE_SAMPLE_H
+
+#include "base/sink.h"
+
+/* Aliases of the managers that sample rows name: `nelm init` of the demo and
+ * the tests make identities of them. */
+struct sample_manager {
+    const char *alias, *name, *email;
+};
+extern const struct sample_manager sample_managers[];
+extern const unsigned sample_manager_count;
+
+/* `rows` lines of contract 16.1's eight columns, header first, to `sink`.
+ * Account names are unique for any number of rows. */
+enum error_code sample_write(struct sink *sink, uint64_t rows, uint64_t seed,
+                             struct error *err) MUST_USE;
+
+#endif

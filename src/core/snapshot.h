@@ -1,0 +1,78 @@
+/*
+ * snapshot.h - the cache of rendered exports: one file per source, revision,
+ * variant and coding; rendered once however many ask (single flight), kept
+ * until the cache is full (least recently used go first), and safe to delete
+ * at any time.
+ *
+ * Memory:  struct snapshot_cache owns an index of the files. A snapshot handed
+ *          out holds an open descriptor until snapshot_release(), so its bytes
+ *          stay whatever happens to the cache.
+ * Errors:  ERR_UNAVAILABLE when the disk is full or too many renderings run;
+ *          ERR_NOT_FOUND when the source is gone.
+ * Threads: safe everywhere.
+ */
+#ifndef NELM_CORE_SNAPSHOT_H
+#define NELM_CORE_SNAPSHOT_H
+
+#include "core/export.h"
+
+enum snapshot_coding {
+    SNAPSHOT_IDENTITY,
+    SNAPSHOT_GZIP,
+    SNAPSHOT_ZSTD,
+    SNAPSHOT_CODINGS
+};
+
+struct snapshot_cache;
+
+struct snapshot {
+    int fd;          /* -1: none */
+    uint64_t length; /* bytes */
+    int64_t rows;    /* records, without the header line */
+    int64_t revision;
+    int64_t changed_ms;       /* Last-Modified */
+    unsigned char sha256[32]; /* of the bytes of this file */
+    char etag[96];            /* with its quotes */
+};
+
+struct snapshot_key {
+    struct uuid source_id;
+    unsigned variant;
+    enum snapshot_coding coding;
+};
+
+/* Somebody who cannot block and waits for a rendering. */
+struct snapshot_waiter {
+    void (*wake)(struct snapshot_waiter *waiter); /* from any thread, once */
+    struct snapshot_waiter *next;                 /* the cache's */
+};
+
+/* `directory` is made when missing. `registry_id` is part of every ETag. */
+enum error_code snapshot_cache_open(struct db *db, const char *directory,
+                                    uint64_t max_bytes,
+                                    const struct uuid *registry_id,
+                                    struct snapshot_cache **ret,
+                                    struct error *err) MUST_USE;
+void snapshot_cache_close(struct snapshot_cache *cache);
+
+/* The ETag that a snapshot of this revision has or would have: what a
+ * conditional request is compared with before anything is rendered. */
+void snapshot_etag(const struct snapshot_cache *cache,
+                   const struct snapshot_key *key, int64_t revision,
+                   char to[96]);
+
+/* The snapshot of `key` at `min_revision` or a later revision.
+ * ERR_OK: *ret is open. Never blocks for a snapshot that is there.
+ * ERR_LATER: not here without blocking. With may_block false: call again
+ * where blocking is allowed. With may_block true: somebody else is rendering
+ * and the waiter was queued; call again (with the same min_revision) after
+ * its wake(). A NULL waiter blocks until the rendering is done instead. */
+enum error_code snapshot_get(struct snapshot_cache *cache,
+                             const struct snapshot_key *key,
+                             int64_t min_revision, bool may_block,
+                             struct snapshot_waiter *waiter,
+                             struct snapshot *ret, struct error *err) MUST_USE;
+
+void snapshot_release(struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * db.h - one contract for every database: transactions and prepared
+ * statements. What the rest of the tree sees of SQLite and PostgreSQL.
+ *
+ * Statements are known before start (src/store/stmt.h) and prepared once per
+ * connection. Reads run in a snapshot of their own; writes are functions that
+ * the driver runs inside a transaction, together with other waiting writes
+ * where it pays (group commit). When db_write() returns ERR_OK the change is
+ * durable.
+ *
+ * Memory:  db_open()/db_close(); everything else is borrowed from the db.
+ *          Text and blobs of a row are valid until the next db_step() or
+ *          db_query() of the same transaction.
+ * Errors:  a unique index that says no is ERR_CONFLICT; a database that is
+ *          busy, full, read-only or out of reach is ERR_UNAVAILABLE; the rest
+ *          ERR_INTERNAL with the driver's text as detail.
+ * Threads: struct db is safe everywhere; a struct db_tx and its queries
+ *          belong to the thread that got them.
+ */
+#ifndef NELM_DB_DB_H
+#define NELM_DB_DB_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/uuid.h"
+
+struct db;
+struct db_tx;
+struct db_query;
+
+/* One statement of the closed list. */
+struct db_statement {
+    const char *name;
+    const char *sql; /* with $1..$n */
+    bool writes;     /* prepared on connections that write only */
+};
+
+struct db_options {
+    const struct db_statement *statements;
+    unsigned statement_count;
+    unsigned readers;   /* most read transactions at once */
+    unsigned busy_ms;   /* wait for another process's write lock */
+    size_t cache_bytes; /* page cache of the writing connection */
+};
+
+/* Open `url` ("sqlite:PATH", "postgresql://..."). `create` makes a database
+ * that does not exist. ERR_VALUE for a URL of another kind. The schema is not
+ * looked at: see db/migrate.h. */
+enum error_code db_open(const char *url, const struct db_options *options,
+                        bool create, struct db **ret,
+                        struct error *err) MUST_USE;
+void db_close(struct db *db);
+
+/* A read transaction: everything read through it is one state. Waits for a
+ * free connection at most busy_ms, then ERR_UNAVAILABLE. */
+enum error_code db_read_begin(struct db *db, struct db_tx **ret,
+                              struct error *err) MUST_USE;
+void db_read_end(struct db_tx *tx);
+
+/* Would db_read_begin() or a point query wait for a network or a lock? False
+ * for an embedded database: handlers may read on an event thread. */
+bool db_is_remote(const struct db *db);
+
+/* Run `work` in a write transaction and return when it is durable. When
+ * `work` returns an error its changes are undone (those of other writes in
+ * the same group are not) and that error is returned. `work` may be run more
+ * than once (a serialization failure): it must set all its outputs anew. */
+typedef enum error_code db_work(struct db_tx *tx, void *context,
+                                struct error *err);
+enum error_code db_write(struct db *db, db_work *work, void *context,
+                         struct error *err) MUST_USE;
+
+/* Start statement number `statement`. Bind $1.., then db_step() or db_run(),
+ * then db_end(). A connection has one cursor per statement: a query is not
+ * started again before its db_end(). Never NULL: a failure to start shows in
+ * db_step(). */
+struct db_query *db_query(struct db_tx *tx, unsigned statement);
+
+/* Bind $n. Text and blobs are borrowed until db_end(). */
+void db_int(struct db_query *query, int n, int64_t value);
+void db_str(struct db_query *query, int n, struct str text);
+void db_blob(struct db_query *query, int n, struct str bytes);
+void db_uuid(struct db_query *query, int n, const struct uuid *id);
+void db_null(struct db_query *query, int n);
+
+/* ERR_OK: a row; ERR_END: no more; else the failure. */
+enum error_code db_step(struct db_query *query, struct error *err) MUST_USE;
+
+/* Columns from 0. NULL reads as 0, an empty str, an all-zero uuid. A text of
+ * db_col_str() is not NUL-terminated. */
+int64_t db_col_int(struct db_query *query, int column);
+struct str db_col_str(struct db_query *query, int column);
+struct uuid db_col_uuid(struct db_query *query, int column);
+bool db_col_is_null(struct db_query *query, int column);
+
+/* Ready for other values, same query still open: for loops of inserts. */
+void db_reset(struct db_query *query);
+void db_end(struct db_query *query); /* NULL is fine */
+
+/* Step a statement that returns no row, and end it. ret_changes, unless
+ * NULL, gets the number of rows it changed. */
+enum error_code db_run(struct db_query *query, int64_t *ret_changes,
+                       struct error *err) MUST_USE;
+
+/* Text of the library and its version, for --version and logs. */
+const char *db_engine(const struct db *db);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * server.h - listeners, event threads, workers, deadlines and shutdown: a
+ * thin layer over libmicrohttpd that refuses everything ambiguous before
+ * anyone above sees it.
+ *
+ * Life of an exchange: the head is read and checked; head() decides what to
+ * do about a body; the body is collected; run() answers. Both callbacks run
+ * on an event thread first and must not block there: they return HTTP_WORKER
+ * to be called again on a worker thread, where blocking is allowed
+ * (exchange->may_block). HTTP_WAIT parks the exchange until somebody calls
+ * http_wake(); then the same callback runs again. done() comes exactly once,
+ * after the last byte was sent or the connection was lost.
+ *
+ * Memory:  http_server_start() .. http_server_stop(). An exchange, its arena
+ *          and user data live until done() returned.
+ * Errors:  a request refused here is given to refuse(), which fills in the
+ *          response (the http layer knows no error bodies).
+ * Threads: callbacks of one exchange never overlap; those of different
+ *          exchanges do. http_wake() may be called from any thread, once per
+ *          HTTP_WAIT, also before the callback that returned HTTP_WAIT is
+ *          back.
+ */
+#ifndef NELM_HTTP_SERVER_H
+#define NELM_HTTP_SERVER_H
+
+#include "http/message.h"
+
+enum http_next {
+    HTTP_ANSWER, /* the response is set */
+    HTTP_BODY,   /* from head() only: collect the body as planned, then run() */
+    HTTP_WORKER, /* call me again where blocking is allowed */
+    HTTP_WAIT    /* call me again after http_wake() */
+};
+
+struct http_exchange {
+    struct http_request request;
+    struct http_response response;
+    struct arena arena; /* capped; for everything of this exchange */
+    size_t max_body;    /* set by head(): bytes kept in memory, more is
+                           refuse()d with ERR_TOO_LARGE */
+    bool may_block;     /* on a worker thread */
+    void *user;         /* the application's; zeroed user_size bytes */
+    int64_t began_us;   /* monotonic, when the head was complete */
+    uint64_t sent;      /* body bytes handed to the connection; for done() */
+    bool complete;      /* for done(): the answer was sent in full */
+};
+
+struct http_callbacks {
+    void *context; /* http_exchange_context() */
+    size_t user_size;
+    enum http_next (*head)(struct http_exchange *exchange);
+    enum http_next (*run)(struct http_exchange *exchange);
+    void (*refuse)(struct http_exchange *exchange, const struct error *err);
+    /* Last change before the head leaves: headers of every answer. */
+    void (*finish)(struct http_exchange *exchange);
+    void (*done)(struct http_exchange *exchange);
+};
+
+struct http_options {
+    const char *listen;             /* "HOST:PORT", "[::1]:8080", port 0: any */
+    const char *tls_cert, *tls_key; /* PEM files, or NULL */
+    unsigned event_threads;         /* 0: one per core */
+    unsigned workers;
+    unsigned max_waiting; /* exchanges waiting for a worker; more: 503 */
+    unsigned max_connections, max_connections_per_address;
+    size_t max_header_bytes, max_arena_bytes;
+    unsigned header_s, body_s, idle_s, send_s; /* deadlines without progress */
+};
+
+struct http_server;
+
+enum error_code http_server_start(const struct http_options *options,
+                                  const struct http_callbacks *callbacks,
+                                  struct http_server **ret,
+                                  struct error *err) MUST_USE;
+
+/* The port that is listened on (for port 0), and "http://HOST:PORT". */
+unsigned http_server_port(const struct http_server *server);
+const char *http_server_url(const struct http_server *server);
+
+/* Accept no more connections; answers in progress go on, and every further
+ * answer closes its connection. */
+void http_server_drain(struct http_server *server);
+/* Exchanges in progress. */
+unsigned http_server_active(const struct http_server *server);
+/* Drop what is left and free everything. NULL is fine. */
+void http_server_stop(struct http_server *server);
+
+/* Continue an exchange that returned HTTP_WAIT. */
+void http_wake(struct http_exchange *exchange);
+void *http_exchange_context(const struct http_exchange *exchange);
+
+/* Counters for logs and metrics. */
+struct http_stats {
+    uint64_t connections, refused, timed_out;
+    unsigned open, waiting;
+};
+void http_server_stats(const struct http_server *server,
+                       struct http_stats *ret);
+
+#endif

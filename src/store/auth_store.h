@@ -1,0 +1,61 @@
+/*
+ * auth_store.h - the registry row, clients (personal access tokens and API
+ * clients) and signing keys.
+ *
+ * Memory, errors, threads: see store.h.
+ */
+#ifndef NELM_STORE_AUTH_STORE_H
+#define NELM_STORE_AUTH_STORE_H
+
+#include "store/store.h"
+
+struct registry {
+    struct uuid id; /* of this database: tenant_id, part of ETags */
+    struct str tenant_name;
+    int64_t auth_epoch, created_ms;
+};
+
+/* ERR_NOT_FOUND before registry_insert(): the database is not initialised. */
+enum error_code registry_find(struct db_tx *tx, struct arena *arena,
+                              struct registry *ret, struct error *err) MUST_USE;
+enum error_code registry_insert(struct db_tx *tx, struct registry *registry,
+                                struct error *err) MUST_USE;
+/* One row read by key. */
+enum error_code auth_epoch(struct db_tx *tx, int64_t *ret,
+                           struct error *err) MUST_USE;
+/* Make every cached verification of a token stale. */
+enum error_code auth_epoch_move(struct db_tx *tx, struct error *err) MUST_USE;
+
+/* Fills id and times. */
+enum error_code client_insert(struct db_tx *tx, struct client *client,
+                              struct error *err) MUST_USE;
+enum error_code client_by_id(struct db_tx *tx, const struct uuid *id,
+                             struct arena *arena, struct client *ret,
+                             struct error *err) MUST_USE;
+typedef bool client_visit(void *context, const struct client *client);
+enum error_code client_each(struct db_tx *tx, enum client_kind kind,
+                            struct arena *scratch, client_visit *visit,
+                            void *context, struct error *err) MUST_USE;
+/* Deletes and moves the epoch; ERR_NOT_FOUND when there is none of `kind`. */
+enum error_code client_delete(struct db_tx *tx, enum client_kind kind,
+                              const struct uuid *id,
+                              struct error *err) MUST_USE;
+/* Note the use; callers do so at most once a day per client. */
+enum error_code client_used(struct db_tx *tx, const struct uuid *id,
+                            int64_t now_ms, struct error *err) MUST_USE;
+
+struct signing_key {
+    struct str kid;
+    struct str private_der; /* PKCS#8 */
+    int64_t created_ms;
+    int64_t expires_ms; /* 0: in use */
+};
+enum error_code signing_key_insert(struct db_tx *tx,
+                                   const struct signing_key *key,
+                                   struct error *err) MUST_USE;
+/* Newest first. */
+typedef bool signing_key_visit(void *context, const struct signing_key *key);
+enum error_code signing_key_each(struct db_tx *tx, signing_key_visit *visit,
+                                 void *context, struct error *err) MUST_USE;
+
+#endif

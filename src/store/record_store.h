@@ -1,0 +1,94 @@
+/*
+ * record_store.h - records and their history.
+ *
+ * Every write goes through a struct record_writer, which keeps the table, the
+ * history and the source's counters in step within the caller's transaction:
+ * begin once (it moves the source's revision), write any number of records,
+ * finish once.
+ *
+ * Memory, errors, threads: see store.h.
+ */
+#ifndef NELM_STORE_RECORD_STORE_H
+#define NELM_STORE_RECORD_STORE_H
+
+#include "store/source_store.h"
+#include "store/store.h"
+
+#define RECORD_ROW_BITS 36
+
+/* The keys of a source's records lie in [first, last]. */
+static inline int64_t
+record_first_key(int64_t source)
+{
+    return source << RECORD_ROW_BITS;
+}
+
+static inline int64_t
+record_last_key(int64_t source)
+{
+    return (source << RECORD_ROW_BITS) | ((INT64_C(1) << RECORD_ROW_BITS) - 1);
+}
+
+/* The CSV text of the eight built-in columns, without a line end. */
+void record_line(struct buf *to, const struct record *record);
+
+struct record_writer {
+    struct db_tx *tx;
+    int64_t source, now_ms, revision, next_row, first_row;
+    int64_t created, updated, deleted;
+    struct actor actor;
+    struct db_query *insert, *update, *find, *history;
+    struct buf line, key;
+};
+
+/* `now_ms` is the time of every change made through the writer. The revision
+ * moves at the first change, not before: a writer that changed nothing leaves
+ * no trace. */
+enum error_code record_write_begin(struct record_writer *writer,
+                                   struct db_tx *tx, int64_t source,
+                                   int64_t now_ms, const struct actor *actor,
+                                   struct error *err) MUST_USE;
+
+/* A new record at the end; fills key, id and times. A taken account name is
+ * ERR_CONFLICT with the text of contract 5.2, and the writer stays usable. */
+enum error_code record_insert(struct record_writer *writer,
+                              struct record *record,
+                              struct error *err) MUST_USE;
+
+/* Write `record` over the one with the same key. */
+enum error_code record_update(struct record_writer *writer,
+                              struct record *record,
+                              struct error *err) MUST_USE;
+
+enum error_code record_delete(struct record_writer *writer,
+                              const struct record *record,
+                              struct error *err) MUST_USE;
+
+/* Update the source's counters. Call exactly once after a successful
+ * begin, also on failure (then its result does not matter). */
+enum error_code record_write_finish(struct record_writer *writer,
+                                    struct error *err) MUST_USE;
+
+/* ERR_NOT_FOUND when there is none. Account names compare folded. */
+enum error_code record_by_id(struct db_tx *tx, const struct uuid *id,
+                             struct arena *arena, struct record *ret,
+                             struct error *err) MUST_USE;
+enum error_code record_by_account(struct db_tx *tx, int64_t source,
+                                  struct str account_name, struct arena *arena,
+                                  struct record *ret,
+                                  struct error *err) MUST_USE;
+
+/* The export's loop: lines of a source in the order of the CSV, keys in
+ * [first, last]. */
+struct record_lines {
+    struct db_query *query;
+};
+void record_lines_begin(struct record_lines *lines, struct db_tx *tx,
+                        int64_t first, int64_t last);
+/* ERR_OK, ERR_END or a failure. The texts live until the next call. */
+enum error_code record_lines_next(struct record_lines *lines, int64_t *ret_key,
+                                  struct str *ret_line, struct str *ret_custom,
+                                  struct error *err) MUST_USE;
+void record_lines_end(struct record_lines *lines);
+
+#endif

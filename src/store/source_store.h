@@ -1,0 +1,70 @@
+/*
+ * source_store.h - sources, their members and their schema attributes.
+ *
+ * Memory, errors, threads: see store.h.
+ */
+#ifndef NELM_STORE_SOURCE_STORE_H
+#define NELM_STORE_SOURCE_STORE_H
+
+#include "store/store.h"
+
+/* By either id (contract 1.4). ERR_NOT_FOUND. */
+enum error_code source_find(struct db_tx *tx, const struct uuid *id,
+                            struct arena *arena, struct source *ret,
+                            struct error *err) MUST_USE;
+
+/* What a conditional download needs and no more: one indexed read. */
+struct source_mark {
+    int64_t number, revision, changed_ms;
+    struct uuid id;
+};
+enum error_code source_mark(struct db_tx *tx, const struct uuid *id,
+                            struct source_mark *ret,
+                            struct error *err) MUST_USE;
+
+/* Make a source and its eight built-in attributes. Fills number, revision,
+ * times, and the ids unless they are given (not all zero). A taken name is
+ * ERR_CONFLICT with the text of contract 5.2. */
+enum error_code source_insert(struct db_tx *tx, struct source *source,
+                              struct error *err) MUST_USE;
+
+/* All sources in the order of creation: called once per source until it
+ * returns false. The struct is valid during the call only. */
+typedef bool source_visit(void *context, const struct source *source);
+enum error_code source_each(struct db_tx *tx, struct arena *scratch,
+                            source_visit *visit, void *context,
+                            struct error *err) MUST_USE;
+
+enum error_code source_count(struct db_tx *tx, int64_t *ret,
+                             struct error *err) MUST_USE;
+
+/* The columns: built-in ones first, then custom ones by creation, at most
+ * SCHEMA_MAX. */
+enum error_code schema_list(struct db_tx *tx, int64_t source,
+                            struct arena *arena,
+                            struct attribute ret[SCHEMA_MAX], size_t *ret_count,
+                            struct error *err) MUST_USE;
+
+/* Add a custom attribute; fills id, number, times. Moves the source's
+ * revision. ERR_CONFLICT for a taken technical name. */
+enum error_code schema_insert(struct db_tx *tx, int64_t source,
+                              struct attribute *attribute,
+                              struct error *err) MUST_USE;
+
+/* Is `identity` a member of the source in that role ("APPROVER" or
+ * "MANAGER")? */
+enum error_code source_has_member(struct db_tx *tx, int64_t source,
+                                  const char *role, const struct uuid *identity,
+                                  bool *ret, struct error *err) MUST_USE;
+
+/* Move the revision by one for a change at `now_ms`; returns the new one. */
+enum error_code source_touch(struct db_tx *tx, int64_t source, int64_t now_ms,
+                             int64_t *ret_revision, struct error *err) MUST_USE;
+
+/* Add to the counters after records were written: record_count by
+ * `count_delta`, next_row to `next_row`. */
+enum error_code source_advance(struct db_tx *tx, int64_t source,
+                               int64_t count_delta, int64_t next_row,
+                               struct error *err) MUST_USE;
+
+#endif
