@@ -1,0 +1,40 @@
+/*
+ * api.h - the published API over HTTP: every request goes through
+ * api_callbacks(), is matched to one row of routes.c, authenticated, counted,
+ * authorized, and only then handed to its handler.
+ *
+ * Memory:  api_new()/api_free(); what the options point to is borrowed and
+ *          must outlive the api. A call lives in its exchange.
+ * Errors:  handlers return enum error_code; dispatch makes the answers of
+ *          contract section 5.
+ * Threads: safe everywhere; one call is on one thread at a time.
+ */
+#ifndef NELM_API_API_H
+#define NELM_API_API_H
+
+#include "auth/limiter.h"
+#include "auth/token.h"
+#include "core/snapshot.h"
+#include "http/server.h"
+
+struct api_options {
+    struct db *db;
+    struct token_service *tokens;
+    struct snapshot_cache *snapshots;
+    struct limiter *requests;        /* per client and API version */
+    struct limiter *token_clients;   /* token endpoint, per client id */
+    struct limiter *token_addresses; /* token endpoint, per peer */
+    const char *public_url; /* NULL: taken from the request's Host */
+    const char *pod;
+};
+
+struct api;
+
+enum error_code api_new(const struct api_options *options, struct api **ret,
+                        struct error *err) MUST_USE;
+void api_free(struct api *api);
+
+/* For http_server_start(); lives as long as the api. */
+const struct http_callbacks *api_callbacks(const struct api *api);
+
+#endif
