@@ -33,10 +33,12 @@ struct moment {
 
 /* Contract 1.3: RFC 3339 with Z or an offset, seconds and fraction optional,
  * no zone read as UTC, or a bare date. Years 1900-9999; the fraction is cut
- * to milliseconds. Offsets up to 23:59. False for anything else. */
+ * to milliseconds. Offsets up to 23:59. False for anything else, a leap second
+ * (:60) included: no instant of ours could give it back. */
 bool moment_parse(struct str text, struct moment *ret);
 
-/* Each writes a NUL-terminated text and returns its length.
+/* Each writes a NUL-terminated text and returns its length. An instant outside
+ * of the years 0000-9999 is written as the nearest one inside.
  * csv:  2020-04-05T08:00:00-10:00, .mmm only when not zero
  * json: 2019-08-23T18:52:59.162Z in the stored offset, always .mmm
  * utc:  json for an instant without an offset

@@ -2,7 +2,9 @@
  * utf8.h - validation, counting and folding of UTF-8 text.
  *
  * Memory:  callers' buffers only.
- * Errors:  see each function.
+ * Errors:  see each function. utf8_fold() ends the process when the C library
+ *          lacks its C.UTF-8 locale: names would compare in another way than
+ *          on the other machines of the same database.
  * Threads: safe everywhere.
  */
 #ifndef NELM_BASE_UTF8_H
@@ -10,11 +12,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool utf8_valid(struct str text);
+
+/* The first character: its length in bytes, its code point in *ret. 0 when the
+ * text is empty or does not begin with a well-formed character. */
+size_t utf8_decode(struct str text, uint32_t *ret);
 
 /* Code points of well-formed text. */
 size_t utf8_length(struct str text);
