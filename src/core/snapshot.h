@@ -1,14 +1,16 @@
 /*
  * snapshot.h - the cache of rendered exports: one file per source, revision,
  * variant and coding; rendered once however many ask (single flight), kept
- * until the cache is full (least recently used go first), and safe to delete
- * at any time.
+ * until the cache is full (least recently used go first) or a newer revision
+ * takes its place, and safe to delete at any time. Several processes on one
+ * machine may share a directory: each finds what the others rendered.
  *
  * Memory:  struct snapshot_cache owns an index of the files. A snapshot handed
  *          out holds an open descriptor until snapshot_release(), so its bytes
  *          stay whatever happens to the cache.
- * Errors:  ERR_UNAVAILABLE when the disk is full or too many renderings run;
- *          ERR_NOT_FOUND when the source is gone.
+ * Errors:  ERR_UNAVAILABLE when the disk is full; ERR_NOT_FOUND when the
+ *          source is gone. Whoever waited for a rendering that failed gets
+ *          its error.
  * Threads: safe everywhere.
  */
 #ifndef NELM_CORE_SNAPSHOT_H
@@ -23,6 +25,8 @@ enum snapshot_coding {
     SNAPSHOT_CODINGS
 };
 
+#define SNAPSHOT_ETAG 112 /* enough for the text and its NUL */
+
 struct snapshot_cache;
 
 struct snapshot {
@@ -32,11 +36,11 @@ struct snapshot {
     int64_t revision;
     int64_t changed_ms;       /* Last-Modified */
     unsigned char sha256[32]; /* of the bytes of this file */
-    char etag[96];            /* with its quotes */
+    char etag[SNAPSHOT_ETAG]; /* with its quotes */
 };
 
 struct snapshot_key {
-    struct uuid source_id;
+    struct uuid source_id; /* source.id, as source_mark() tells it */
     unsigned variant;
     enum snapshot_coding coding;
 };
@@ -44,10 +48,15 @@ struct snapshot_key {
 /* Somebody who cannot block and waits for a rendering. */
 struct snapshot_waiter {
     void (*wake)(struct snapshot_waiter *waiter); /* from any thread, once */
-    struct snapshot_waiter *next;                 /* the cache's */
+    struct snapshot_waiter *next;                 /* the cache's, as is: */
+    enum error_code failed; /* how the rendering ended; begin with ERR_OK */
 };
 
-/* `directory` is made when missing. `registry_id` is part of every ETag. */
+/* `directory` is made when missing, and its files that are not of this
+ * database or were not written since the machine started are removed: files
+ * are not synced, so a power cut may have torn them. The newest snapshot stays
+ * even when it alone is larger than `max_bytes`. `registry_id` is part of
+ * every ETag. */
 enum error_code snapshot_cache_open(struct db *db, const char *directory,
                                     uint64_t max_bytes,
                                     const struct uuid *registry_id,
@@ -56,17 +65,20 @@ enum error_code snapshot_cache_open(struct db *db, const char *directory,
 void snapshot_cache_close(struct snapshot_cache *cache);
 
 /* The ETag that a snapshot of this revision has or would have: what a
- * conditional request is compared with before anything is rendered. */
+ * conditional request is compared with before anything is rendered. The time
+ * of the revision's change is part of it because a database that was restored
+ * from a backup counts the same revisions again, with other content. */
 void snapshot_etag(const struct snapshot_cache *cache,
                    const struct snapshot_key *key, int64_t revision,
-                   char to[96]);
+                   int64_t changed_ms, char to[SNAPSHOT_ETAG]);
 
 /* The snapshot of `key` at `min_revision` or a later revision.
  * ERR_OK: *ret is open. Never blocks for a snapshot that is there.
  * ERR_LATER: not here without blocking. With may_block false: call again
  * where blocking is allowed. With may_block true: somebody else is rendering
- * and the waiter was queued; call again (with the same min_revision) after
- * its wake(). A NULL waiter blocks until the rendering is done instead. */
+ * and the waiter was queued; call again (with the same min_revision and
+ * waiter) after its wake(). A NULL waiter blocks until the rendering is done
+ * instead. `ret` is untouched unless ERR_OK. */
 enum error_code snapshot_get(struct snapshot_cache *cache,
                              const struct snapshot_key *key,
                              int64_t min_revision, bool may_block,
