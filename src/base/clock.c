@@ -354,7 +354,8 @@ take_month(struct str *text)
     return -1;
 }
 
-/* HH:MM:SS as seconds; :60 is let through, as RFC 9110 does. */
+/* HH:MM:SS as seconds. RFC 9110 lets :60 through; it is read as :59, since such
+ * a date is only ever compared. */
 static int
 take_time(struct str *text)
 {
@@ -365,7 +366,7 @@ take_time(struct str *text)
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
         second > 60)
         return -1;
-    return hour * 3600 + minute * 60 + second;
+    return hour * 3600 + minute * 60 + MIN(second, 59);
 }
 
 /* A year of two digits that seems more than 50 years ahead is one of the last
