@@ -1,0 +1,157 @@
+# test.sh - part of ./dev: every check, and one line of totals at the end.
+
+passed=0
+failed=0
+
+# count LABEL PASSED FAILED
+count() {
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    printf '   %s: %s passed, %s failed\n' "$1" "$2" "$3" >&2
+}
+
+# check LABEL COMMAND...: one test.
+check() {
+    label=$1
+    shift
+    if "$@" >&2; then count "$label" 1 0; else count "$label" 0 1; fi
+}
+
+# Sum the numbers behind PATTERN in a log.
+sum() {
+    sed -n "s/^$1 *\([0-9][0-9]*\).*/\1/p" "$2" | awk '{n += $1} END {print n + 0}'
+}
+
+# meson_tests LABEL DIR [ARGUMENT...]
+meson_tests() {
+    label=$1 dir=$2
+    shift 2
+    log=$(mktemp)
+    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" >"$log" 2>&1 ||
+        cat "$log" >&2
+    good=$(sum 'Ok:' "$log")
+    bad=$(($(sum 'Fail:' "$log") + $(sum 'Timeout:' "$log")))
+    [ $((good + bad)) -gt 0 ] || bad=1
+    count "$label" "$good" "$bad"
+    rm -f "$log"
+}
+
+# node_tests LABEL BINARY FILE...: node's own runner prints "# pass N".
+node_tests() {
+    label=$1 nelm=$2
+    shift 2
+    log=$(mktemp)
+    NELM=$PWD/$nelm node --test "$@" >"$log" 2>&1 || cat "$log" >&2
+    good=$(sum '# pass' "$log")
+    bad=$(($(sum '# fail' "$log") + $(sum '# cancelled' "$log")))
+    [ $((good + bad)) -gt 0 ] || { bad=1; cat "$log" >&2; }
+    count "$label" "$good" "$bad"
+    rm -f "$log"
+}
+
+node_packages() {
+    [ -d tests/node_modules/sailpoint-api-client ] ||
+        (cd tests && npm ci --ignore-scripts >&2)
+}
+
+format_check() {
+    git ls-files -z '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror
+}
+
+# What a compiler cannot see: layers, banned functions, then the analyzers.
+lint() {
+    tools/check_tree
+    configure build --buildtype=release -Db_ndebug=false
+    ninja -C build >&2
+    git ls-files -z 'src/*.c' | xargs -0 -P "$(nproc)" -n 4 \
+        clang-tidy -p build --quiet --warnings-as-errors='*'
+    cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I src \
+        --enable=warning,portability --suppressions-list=tools/cppcheck.txt \
+        -j "$(nproc)" src
+}
+
+suite_lint() {
+    say "layers, banned functions, layout"
+    check layers tools/check_tree
+    check format format_check
+}
+
+suite_unit() {
+    say "unit tests, gcc"
+    build
+    meson_tests unit build
+}
+
+suite_api() {
+    say "the program from outside"
+    build
+    node_packages
+    node_tests api build/nelm tests/api/*.test.js
+}
+
+suite_load() {
+    say "a million rows, many clients"
+    build
+    node_packages
+    node_tests load build/nelm tests/load/*.test.js
+}
+
+suite_clang() {
+    say "unit tests, clang"
+    CC=clang configure build-clang --buildtype=debugoptimized
+    ninja -C build-clang >&2
+    meson_tests clang build-clang
+}
+
+# The program and its unit tests under sanitizers; a report is a failure.
+suite_asan() {
+    say "AddressSanitizer and UndefinedBehaviorSanitizer"
+    configure build-asan --buildtype=debugoptimized \
+        -Db_sanitize=address,undefined
+    ninja -C build-asan >&2
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    meson_tests asan build-asan --timeout-multiplier 4
+    node_packages
+    node_tests asan-api build-asan/nelm tests/api/*.test.js
+}
+
+suite_tsan() {
+    say "ThreadSanitizer"
+    configure build-tsan --buildtype=debugoptimized -Db_sanitize=thread
+    ninja -C build-tsan >&2
+    export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tools/tsan.txt"
+    meson_tests tsan build-tsan --timeout-multiplier 8
+    node_packages
+    node_tests tsan-api build-tsan/nelm tests/api/export.test.js
+}
+
+run_tests() {
+    setup test
+    [ $# -gt 0 ] || set -- lint unit api clang asan tsan load
+    for suite in "$@"; do
+        case $suite in
+        lint | unit | api | clang | asan | tsan | load) "suite_$suite" ;;
+        *) usage >&2; exit 2 ;;
+        esac
+    done
+    printf '%s passed, %s failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+}
+
+run_fuzzers() {
+    need $base_packages clang libclang-rt-14-dev
+    CC=clang configure build-fuzz --buildtype=debugoptimized -Dfuzz=true \
+        -Db_sanitize=address,undefined -Db_lundef=false
+    ninja -C build-fuzz >&2
+    only=${1:-}
+    seconds=${2:-60}
+    for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
+        [ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
+        name=${fuzzer##*/fuzz_}
+        [ -z "$only" ] || [ "$only" = "$name" ] || continue
+        say "fuzzing $name for $seconds s"
+        mkdir -p "build-fuzz/corpus/$name"
+        "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 \
+            "build-fuzz/corpus/$name" "tests/fuzz/corpus/$name"
+    done
+}
