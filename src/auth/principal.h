@@ -31,6 +31,10 @@ struct principal {
     int64_t expires_ms;
 };
 
+/* The next word of a space-separated list, which moves behind it. False at
+ * the end. */
+bool list_next(struct str *list, struct str *ret_word);
+
 /* Bits of a space-separated list; unknown scopes have no bit. `at` NULL means
  * SCOPE_ALL. */
 unsigned scopes_parse(struct str list);

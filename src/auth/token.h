@@ -54,8 +54,12 @@ enum error_code token_grant(struct token_service *service,
                             struct buf *json, struct grant_error *refusal,
                             struct error *err) MUST_USE;
 
-/* The document of /.well-known/jwks.json. */
+/* The document of /.well-known/jwks.json. Reads the database, so it blocks
+ * when that is remote; when that fails the keys seen last are shown. */
 void token_jwks(struct token_service *service, struct buf *json);
+
+/* Client credentials in grants of a client. */
+#define GRANT_CLIENT_CREDENTIALS "CLIENT_CREDENTIALS"
 
 /* A secret of 64 hex digits with its NUL, and what is stored of it. */
 #define SECRET_TEXT 65

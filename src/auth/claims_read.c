@@ -1,0 +1,99 @@
+/* Apart from claims.c because the reading library and our writer both have
+ * functions named json_object and json_array. */
+#include "auth/claims.h"
+
+#include <jansson.h>
+
+#include "auth/jwt.h"
+
+#define CLOCK_SKEW_S 60
+#define EXPIRES_MAX_S INT64_C(253402300799) /* the end of the year 9999 */
+
+static bool
+read_text(const json_t *claims, const char *name, struct str *ret)
+{
+    const json_t *value = json_object_get(claims, name);
+
+    if (!json_is_string(value))
+        return false;
+    *ret = str_n(json_string_value(value), json_string_length(value));
+    return true;
+}
+
+static bool
+read_uuid(const json_t *claims, const char *name, struct uuid *ret)
+{
+    struct str text;
+
+    return read_text(claims, name, &text) && uuid_parse(text, ret);
+}
+
+static bool
+read_scopes(const json_t *claims, unsigned *ret)
+{
+    const json_t *list = json_object_get(claims, "scope"), *scope;
+    unsigned bits = 0;
+    size_t i;
+
+    if (!json_is_array(list))
+        return false;
+    json_array_foreach(list, i, scope)
+    {
+        if (!json_is_string(scope))
+            return false;
+        bits |= scopes_parse(
+            str_n(json_string_value(scope), json_string_length(scope)));
+    }
+    *ret = bits;
+    return true;
+}
+
+static bool
+read_seconds(const json_t *claims, const char *name, json_int_t *ret)
+{
+    const json_t *value = json_object_get(claims, name);
+
+    *ret = json_integer_value(value);
+    return json_is_integer(value) && *ret >= 0 && *ret <= EXPIRES_MAX_S;
+}
+
+static bool
+read_claims(const json_t *claims, struct str issuer, struct str audience,
+            int64_t now_ms, struct principal *ret)
+{
+    struct str iss, aud;
+    struct uuid jti;
+    json_int_t iat, exp;
+
+    if (!json_is_object(claims) || !read_text(claims, "iss", &iss) ||
+        !str_eq(iss, issuer) || !read_text(claims, "aud", &aud) ||
+        !str_eq(aud, audience) || !read_uuid(claims, "jti", &jti) ||
+        !read_seconds(claims, "iat", &iat) ||
+        iat > now_ms / 1000 + CLOCK_SKEW_S ||
+        !read_seconds(claims, "exp", &exp) ||
+        !read_uuid(claims, "client_id", &ret->client_id) ||
+        !read_scopes(claims, &ret->scopes))
+        return false;
+    ret->expires_ms = exp * 1000;
+    ret->has_identity = json_object_get(claims, "identity_id") != NULL;
+    return !ret->has_identity ||
+           read_uuid(claims, "identity_id", &ret->identity_id);
+}
+
+enum error_code
+claims_read(struct str payload, struct str issuer, struct str audience,
+            int64_t now_ms, struct principal *ret, struct error *err)
+{
+    struct principal principal = {.has_identity = false};
+    json_t *claims = json_loadb(payload.at, payload.len, JSON_REJECT_DUPLICATES,
+                                NULL);
+    bool good = read_claims(claims, issuer, audience, now_ms, &principal);
+
+    json_decref(claims);
+    if (!good)
+        return jwt_refuse(err, JWT_MALFORMED);
+    if (principal.expires_ms <= now_ms)
+        return jwt_refuse(err, JWT_EXPIRED);
+    *ret = principal;
+    return ERR_OK;
+}

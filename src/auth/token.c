@@ -1,0 +1,392 @@
+#include "auth/token.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/claims.h"
+#include "auth/token_internal.h"
+#include "base/secret.h"
+#include "fmt/json_write.h"
+#include "store/auth_store.h"
+#include "store/identity_store.h"
+
+#define ROW_BYTES 65536 /* of a registry, client or identity row */
+
+/* Keys. */
+
+void
+key_set_unref(struct key_set **set)
+{
+    if (*set == NULL || atomic_fetch_sub(&(*set)->refs, 1) > 1)
+        return;
+    for (size_t i = 0; i < (*set)->count; i++)
+        jwt_key_done(&(*set)->keys[i].jwt);
+    free(*set);
+}
+
+static struct key_set *
+keys_ref(struct token_service *service)
+{
+    pthread_mutex_lock(&service->mutex);
+    struct key_set *set = service->keys;
+
+    if (set != NULL)
+        atomic_fetch_add(&set->refs, 1);
+    pthread_mutex_unlock(&service->mutex);
+    return set;
+}
+
+struct key_load {
+    const struct key_set *old; /* may be NULL */
+    struct key_set *set;
+    int64_t now_ms;
+    enum error_code rc;
+    struct error *err;
+};
+
+static bool
+load_key(void *context, const struct signing_key *row)
+{
+    struct key_load *load = context;
+    struct key_set *set = load->set;
+    struct service_key key = {.expires_ms = row->expires_ms};
+    bool known = false;
+
+    if (!key_usable(&key, load->now_ms))
+        return true;
+    /* The epoch moves far more often than the keys do, and taking a key
+     * apart costs as much as a signature. */
+    for (size_t i = 0; load->old && i < load->old->count && !known; i++) {
+        known = str_eq(row->kid, str_of(load->old->keys[i].jwt.kid));
+        if (known)
+            key.jwt = jwt_key_ref(&load->old->keys[i].jwt);
+    }
+    if (!known)
+        load->rc = jwt_key_load(row->private_der, &key.jwt, load->err);
+    if (load->rc != ERR_OK)
+        return false;
+    set->keys[set->count++] = key;
+    return set->count < KEYS_MAX;
+}
+
+enum error_code
+keys_current(struct token_service *service, struct db_tx *tx,
+             struct key_set **ret, struct error *err)
+{
+    CLEANUP(key_set_unref) struct key_set *old = keys_ref(service);
+    int64_t epoch;
+    enum error_code rc = auth_epoch(tx, &epoch, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (old != NULL && old->epoch >= epoch) {
+        *ret = old;
+        old = NULL;
+        return ERR_OK;
+    }
+    CLEANUP(key_set_unref) struct key_set *set = calloc(1, sizeof(*set));
+
+    if (set == NULL)
+        return error_busy(err, "no memory for signing keys");
+    struct key_load load = {
+        .old = old, .set = set, .now_ms = clock_now_ms(), .err = err};
+
+    atomic_init(&set->refs, 1);
+    set->epoch = epoch;
+    rc = signing_key_each(tx, load_key, &load, err);
+    if (rc == ERR_OK)
+        rc = load.rc;
+    if (rc != ERR_OK)
+        return rc;
+
+    CLEANUP(key_set_unref) struct key_set *replaced = NULL;
+
+    pthread_mutex_lock(&service->mutex);
+    if (service->keys == NULL || service->keys->epoch < epoch) {
+        atomic_fetch_add(&set->refs, 1);
+        replaced = service->keys;
+        service->keys = set;
+    }
+    pthread_mutex_unlock(&service->mutex);
+    *ret = set;
+    set = NULL;
+    return ERR_OK;
+}
+
+enum error_code
+token_key_create(struct db_tx *tx, struct error *err)
+{
+    CLEANUP(jwt_key_done) struct jwt_key key = {.pkey = NULL};
+    struct buf der;
+    enum error_code rc = jwt_key_create(&key, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    buf_init(&der, 4096);
+    rc = jwt_key_save(&key, &der, err);
+    if (rc == ERR_OK) {
+        struct signing_key row = {
+            .kid = str_of(key.kid),
+            .private_der = buf_view(&der),
+            .created_ms = clock_now_ms(),
+        };
+
+        rc = signing_key_insert(tx, &row, err);
+        secret_wipe(der.data, der.size);
+    }
+    buf_done(&der);
+    /* Everybody who remembers the keys of this epoch looks again. */
+    return rc == ERR_OK ? auth_epoch_move(tx, err) : rc;
+}
+
+static void
+add_jwk(struct json *json, const struct jwt_key *key)
+{
+    json_object(json);
+    json_member_text(json, "kty", "EC");
+    json_member_text(json, "crv", "P-256");
+    json_member_text(json, "x", key->x);
+    json_member_text(json, "y", key->y);
+    json_member_text(json, "use", "sig");
+    json_member_text(json, "alg", "ES256");
+    json_member_text(json, "kid", key->kid);
+    json_object_end(json);
+}
+
+void
+token_jwks(struct token_service *service, struct buf *to)
+{
+    CLEANUP(key_set_unref) struct key_set *keys = NULL;
+    int64_t now_ms = clock_now_ms();
+    struct db_tx *tx;
+    struct json json;
+
+    if (db_read_begin(service->db, &tx, NULL) == ERR_OK) {
+        if (keys_current(service, tx, &keys, NULL) != ERR_OK)
+            keys = NULL;
+        db_read_end(tx);
+    }
+    if (keys == NULL)
+        keys = keys_ref(service);
+    json_init(&json, to);
+    json_object(&json);
+    json_key(&json, "keys");
+    json_array(&json);
+    for (size_t i = 0; keys != NULL && i < keys->count; i++) {
+        if (key_usable(&keys->keys[i], now_ms))
+            add_jwk(&json, &keys->keys[i].jwt);
+    }
+    json_array_end(&json);
+    json_object_end(&json);
+}
+
+/* The service. */
+
+static enum error_code
+load_registry(struct token_service *service, const char *issuer,
+              struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    CLEANUP(key_set_unref) struct key_set *keys = NULL;
+    struct registry registry;
+    struct db_tx *tx;
+    char id[UUID_TEXT];
+    enum error_code rc;
+
+    arena_init(&arena, ROW_BYTES);
+    rc = db_read_begin(service->db, &tx, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = registry_find(tx, &arena, &registry, err);
+    if (rc == ERR_OK)
+        rc = keys_current(service, tx, &keys, err);
+    db_read_end(tx);
+    if (rc != ERR_OK)
+        return rc;
+
+    service->tenant_id = registry.id;
+    service->tenant_name = strndup(registry.tenant_name.at,
+                                   registry.tenant_name.len);
+    if (asprintf(&service->audience, "nelm:%s", uuid_dashed(&registry.id, id)) <
+        0)
+        service->audience = NULL;
+    if (issuer == NULL)
+        issuer = service->audience;
+    service->issuer = issuer ? strdup(issuer) : NULL;
+    if (service->tenant_name == NULL || service->audience == NULL ||
+        service->issuer == NULL)
+        return error_busy(err, "no memory for tokens");
+    return ERR_OK;
+}
+
+enum error_code
+token_service_open(struct db *db, const char *issuer,
+                   struct token_service **ret, struct error *err)
+{
+    struct token_service *service = calloc(1, sizeof(*service));
+    enum error_code rc;
+
+    if (service == NULL)
+        return error_busy(err, "no memory for tokens");
+    pthread_mutex_init(&service->mutex, NULL);
+    service->db = db;
+    service->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    service->cache = token_cache_new();
+    if (service->sha256 == NULL || service->cache == NULL)
+        rc = error_busy(err, "no memory for tokens");
+    else
+        rc = load_registry(service, issuer, err);
+    if (rc != ERR_OK) {
+        token_service_close(service);
+        return rc;
+    }
+    *ret = service;
+    return ERR_OK;
+}
+
+void
+token_service_close(struct token_service *service)
+{
+    if (service == NULL)
+        return;
+    key_set_unref(&service->keys);
+    token_cache_free(service->cache);
+    EVP_MD_free(service->sha256);
+    free(service->tenant_name);
+    free(service->issuer);
+    free(service->audience);
+    pthread_mutex_destroy(&service->mutex);
+    free(service);
+}
+
+void
+secret_create(char text[SECRET_TEXT], unsigned char sha256[32])
+{
+    unsigned char bytes[32];
+
+    secret_random(bytes, sizeof(bytes));
+    hex_encode(bytes, sizeof(bytes), text);
+    secret_wipe(bytes, sizeof(bytes));
+    EVP_Digest(text, SECRET_TEXT - 1, sha256, NULL, EVP_sha256(), NULL);
+}
+
+/* Verification. */
+
+/* RFC 6750 section 2.1; the scheme in any case. */
+static bool
+bearer(struct str authorization, struct str *ret_token)
+{
+    struct str rest = str_trim(authorization);
+    struct str scheme = str_cut(&rest, ' ');
+
+    *ret_token = str_trim(rest);
+    return str_eq_nocase(scheme, STR("bearer")) && ret_token->len > 0;
+}
+
+/* Does whoever the token was made for still exist? Sets the levels as they
+ * are now, and brings *until_ms forward to the client's end. */
+static enum error_code
+check_holder(struct db_tx *tx, struct principal *principal, int64_t now_ms,
+             int64_t *until_ms, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct client client;
+    struct identity identity;
+    enum error_code rc;
+
+    arena_init(&arena, ROW_BYTES);
+    rc = client_by_id(tx, &principal->client_id, &arena, &client, err);
+    if (rc == ERR_NOT_FOUND)
+        return jwt_refuse(err, JWT_REVOKED);
+    if (rc != ERR_OK)
+        return rc;
+    if (client.expires_ms != 0)
+        *until_ms = MIN(*until_ms, client.expires_ms);
+    if (*until_ms <= now_ms)
+        return jwt_refuse(err, JWT_REVOKED);
+    /* A personal access token speaks for its owner and for nobody else. */
+    if (client.has_identity &&
+        (!principal->has_identity ||
+         !uuid_eq(&client.identity_id, &principal->identity_id)))
+        return jwt_refuse(err, JWT_REVOKED);
+    if (!principal->has_identity)
+        return ERR_OK;
+
+    rc = identity_by_id(tx, &principal->identity_id, &arena, &identity, err);
+    if (rc == ERR_NOT_FOUND)
+        return jwt_refuse(err, JWT_REVOKED);
+    if (rc == ERR_OK)
+        principal->levels = levels_parse(identity.levels);
+    return rc;
+}
+
+static enum error_code
+verify(struct token_service *service, struct db_tx *tx, struct str token,
+       int64_t now_ms, struct principal *ret, int64_t *ret_until_ms,
+       struct error *err)
+{
+    CLEANUP(key_set_unref) struct key_set *keys = NULL;
+    const struct service_key *key = NULL;
+    struct jwt jwt;
+    enum error_code rc = jwt_parse(token, &jwt, err);
+
+    if (rc == ERR_OK)
+        rc = keys_current(service, tx, &keys, err);
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; i < keys->count && key == NULL; i++) {
+        if (strcmp(keys->keys[i].jwt.kid, jwt.kid) == 0)
+            key = &keys->keys[i];
+    }
+    if (key == NULL || !key_usable(key, now_ms))
+        return jwt_refuse(err, JWT_FORGED);
+    rc = jwt_verify(&jwt, &key->jwt, err);
+    if (rc == ERR_OK)
+        rc = claims_read(str_n(jwt.payload, jwt.payload_len),
+                         str_of(service->issuer), str_of(service->audience),
+                         now_ms, ret, err);
+    if (rc != ERR_OK)
+        return rc;
+    *ret_until_ms = ret->expires_ms;
+    if (key->expires_ms != 0)
+        *ret_until_ms = MIN(*ret_until_ms, key->expires_ms);
+    return check_holder(tx, ret, now_ms, ret_until_ms, err);
+}
+
+enum error_code
+token_verify(struct token_service *service, struct str authorization,
+             bool may_block, struct principal *ret, struct error *err)
+{
+    unsigned char digest[TOKEN_DIGEST];
+    struct principal principal;
+    struct str token;
+    struct db_tx *tx;
+    int64_t epoch, until_ms, now_ms = clock_now_ms();
+    enum error_code rc;
+
+    if (!bearer(authorization, &token))
+        return error_set(err, ERR_UNAUTHENTICATED, NULL);
+    if (token.len > JWT_MAX)
+        return jwt_refuse(err, JWT_MALFORMED);
+    if (!may_block && db_is_remote(service->db))
+        return ERR_LATER;
+    if (EVP_Digest(token.at, token.len, digest, NULL, service->sha256, NULL) !=
+        1)
+        return error_internal(err, "cannot hash a token");
+
+    rc = db_read_begin(service->db, &tx, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = auth_epoch(tx, &epoch, err);
+    if (rc == ERR_OK &&
+        !token_cache_get(service->cache, digest, epoch, now_ms, &principal)) {
+        rc = verify(service, tx, token, now_ms, &principal, &until_ms, err);
+        if (rc == ERR_OK)
+            token_cache_put(service->cache, digest, epoch, until_ms,
+                            &principal);
+    }
+    db_read_end(tx);
+    if (rc == ERR_OK)
+        *ret = principal;
+    return rc;
+}
