@@ -12,9 +12,9 @@
 
 /* Refuse ambiguity (RFC 9112): version not 1.0 or 1.1; not exactly one Host
  * with 1.1; bad names (space before the colon) or values (NUL, bare CR, LF);
- * Content-Length that differs, is not all digits, or stands beside
+ * Content-Length that comes twice, is not all digits, or stands beside
  * Transfer-Encoding; any coding but one "chunked". Sets request->has_body
- * and body_length. */
+ * and body_length, and trims the values. */
 enum error_code http_check_head(struct http_request *request,
                                 struct str version, struct error *err) MUST_USE;
 

@@ -36,9 +36,8 @@ int http_condition(const struct http_request *request, const char *etag,
 bool http_if_range(const struct http_request *request, const char *etag,
                    int64_t modified_s);
 
-/* Best of "zstd", "gzip", "" by Accept-Encoding's weights (our order breaks
- * ties: zstd, gzip, identity); only codings in `offered` count. Identity when
- * the header is absent. */
+/* The best coding by Accept-Encoding's weights; zstd, gzip, identity where they
+ * tie. Identity when the header is absent, or excludes all of them. */
 enum http_coding { CODING_IDENTITY, CODING_GZIP, CODING_ZSTD, CODINGS };
 enum http_coding http_coding_pick(struct str accept_encoding);
 
