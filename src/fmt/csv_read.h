@@ -5,13 +5,15 @@
  * data; blank lines are skipped; spaces around a field, quoted or not, are
  * dropped, those inside quotes are kept; "" inside quotes is one quote.
  *
- * Memory:  owns one growing row buffer of at most max_row_bytes and the
- *          field table; csv_read_done() frees both. The fields of a row are
- *          valid until the next csv_read_next() or csv_read_feed().
- * Errors:  a malformed row (text behind a closing quote, a quote inside an
- *          unquoted field is data and fine, unterminated quote at the end,
- *          row too long, too many fields, NUL byte, malformed UTF-8) is
- *          reported as a row with `problem` set; reading goes on behind it.
+ * A row that lies whole in the bytes fed is not copied: its fields point there.
+ *
+ * Memory:  owns two row buffers, for a row in pieces and for fields with
+ * doubled quotes, that grow to at most max_row_bytes each; csv_read_done()
+ * frees them. The fields of a row are valid until the next csv_read_next() or
+ * csv_read_feed(). Errors:  a malformed row (text behind a closing quote, a
+ * quote inside an unquoted field is data and fine, unterminated quote at the
+ * end, row too long, too many fields, NUL byte, malformed UTF-8) is reported as
+ * a row with `problem` set and without fields; reading goes on behind it.
  * Threads: one thread at a time.
  */
 #ifndef NELM_FMT_CSV_READ_H
