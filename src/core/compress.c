@@ -1,0 +1,201 @@
+#include "core/compress.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <zstd.h>
+#ifdef HAVE_ISAL
+#include <isa-l/igzip_lib.h>
+#else
+#include <zlib.h>
+#endif
+
+#define OUT_BYTES ((size_t)256 * 1024)
+
+struct compressor {
+    struct sink sink; /* first: the sink is the compressor */
+    struct sink *to;
+    /* Code `len` bytes, `end` behind the last ones; writes to c->to. */
+    enum error_code (*code)(struct compressor *c, const void *bytes, size_t len,
+                            bool end, struct error *err);
+    ZSTD_CCtx *zstd;
+#ifdef HAVE_ISAL
+    struct isal_zstream gzip;
+    _Alignas(16) uint8_t level[ISAL_DEF_LVL1_DEFAULT];
+#else
+    z_stream gzip;
+#endif
+    char out[OUT_BYTES];
+};
+
+static enum error_code
+code_zstd(struct compressor *c, const void *bytes, size_t len, bool end,
+          struct error *err)
+{
+    ZSTD_inBuffer in = {bytes, len, 0};
+    size_t left;
+
+    do {
+        ZSTD_outBuffer out = {c->out, OUT_BYTES, 0};
+
+        left = ZSTD_compressStream2(c->zstd, &out, &in,
+                                    end ? ZSTD_e_end : ZSTD_e_continue);
+        if (ZSTD_isError(left))
+            return error_internal(err, "zstd: %s", ZSTD_getErrorName(left));
+        enum error_code rc = sink_write(c->to, c->out, out.pos, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    } while (end ? left > 0 : in.pos < in.size);
+    return ERR_OK;
+}
+
+#ifdef HAVE_ISAL
+
+static enum error_code
+code_gzip(struct compressor *c, const void *bytes, size_t len, bool end,
+          struct error *err)
+{
+    /* The library does not write to its input. */
+    c->gzip.next_in = (uint8_t *)(uintptr_t)bytes;
+    c->gzip.avail_in = (uint32_t)len;
+    c->gzip.end_of_stream = end;
+    do {
+        c->gzip.next_out = (uint8_t *)c->out;
+        c->gzip.avail_out = OUT_BYTES;
+        if (isal_deflate(&c->gzip) != COMP_OK)
+            return error_internal(err, "isa-l: cannot compress");
+        enum error_code rc = sink_write(c->to, c->out,
+                                        OUT_BYTES - c->gzip.avail_out, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    } while (c->gzip.avail_out == 0);
+    return ERR_OK;
+}
+
+static bool
+start_gzip(struct compressor *c)
+{
+    isal_deflate_init(&c->gzip);
+    c->gzip.level = 1;
+    c->gzip.level_buf = c->level;
+    c->gzip.level_buf_size = sizeof(c->level);
+    c->gzip.gzip_flag = IGZIP_GZIP;
+    return true;
+}
+
+static void
+end_gzip(struct compressor *c UNUSED)
+{
+}
+
+#else
+
+static enum error_code
+code_gzip(struct compressor *c, const void *bytes, size_t len, bool end,
+          struct error *err)
+{
+    /* The library does not write to its input. */
+    c->gzip.next_in = (Bytef *)(uintptr_t)bytes;
+    c->gzip.avail_in = (uInt)len;
+    do {
+        c->gzip.next_out = (Bytef *)c->out;
+        c->gzip.avail_out = OUT_BYTES;
+        if (deflate(&c->gzip, end ? Z_FINISH : Z_NO_FLUSH) == Z_STREAM_ERROR)
+            return error_internal(err, "zlib: cannot compress");
+        enum error_code rc = sink_write(c->to, c->out,
+                                        OUT_BYTES - c->gzip.avail_out, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    } while (c->gzip.avail_out == 0);
+    return ERR_OK;
+}
+
+static bool
+start_gzip(struct compressor *c)
+{
+    static gz_header header = {.os = 255}; /* unknown: the same everywhere */
+
+    return deflateInit2(&c->gzip, 1, Z_DEFLATED, 15 + 16, 8,
+                        Z_DEFAULT_STRATEGY) == Z_OK &&
+           deflateSetHeader(&c->gzip, &header) == Z_OK;
+}
+
+static void
+end_gzip(struct compressor *c)
+{
+    deflateEnd(&c->gzip);
+}
+
+#endif
+
+static bool
+start_zstd(struct compressor *c)
+{
+    c->zstd = ZSTD_createCCtx();
+    return c->zstd != NULL &&
+           !ZSTD_isError(
+               ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, 1)) &&
+           !ZSTD_isError(
+               ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1));
+}
+
+static enum error_code
+write_plain(struct sink *sink, const void *bytes, size_t len, struct error *err)
+{
+    struct compressor *c = (struct compressor *)sink;
+    const char *at = bytes;
+
+    /* The gzip libraries count in 32 bits. */
+    while (len > 0) {
+        size_t piece = MIN(len, (size_t)1 << 30);
+        enum error_code rc = c->code(c, at, piece, false, err);
+
+        if (rc != ERR_OK)
+            return rc;
+        at += piece;
+        len -= piece;
+    }
+    return ERR_OK;
+}
+
+struct compressor *
+compress_new(enum compress_method method, struct sink *to)
+{
+    struct compressor *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->sink.write = write_plain;
+    c->to = to;
+    c->code = method == COMPRESS_GZIP ? code_gzip : code_zstd;
+    if (!(method == COMPRESS_GZIP ? start_gzip(c) : start_zstd(c))) {
+        compress_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void
+compress_free(struct compressor *c)
+{
+    if (c == NULL)
+        return;
+    if (c->code == code_gzip)
+        end_gzip(c);
+    ZSTD_freeCCtx(c->zstd);
+    free(c);
+}
+
+struct sink *
+compress_sink(struct compressor *c)
+{
+    return &c->sink;
+}
+
+enum error_code
+compress_finish(struct compressor *c, struct error *err)
+{
+    return c->code(c, NULL, 0, true, err);
+}
