@@ -14,6 +14,13 @@ CREATE TABLE registry (
     created_ms   INTEGER NOT NULL
 ) STRICT;
 
+-- Numbers that are given once and never again, not even after a delete.
+CREATE TABLE counter (
+    name  TEXT    NOT NULL PRIMARY KEY,
+    value INTEGER NOT NULL                    -- the last one given
+) STRICT, WITHOUT ROWID;
+INSERT INTO counter (name, value) VALUES ('source', 0), ('identity', 0);
+
 -- People (and robots) who call: employees, account managers, approvers.
 CREATE TABLE identity (
     id            BLOB    NOT NULL PRIMARY KEY,
@@ -123,9 +130,12 @@ CREATE TABLE schema_attribute (
 -- together in the order of their creation, which is the order of the CSV.
 -- `line` is the CSV text of the eight built-in columns, made in the same
 -- write: an export copies it instead of quoting eight values again.
--- `custom` packs the other values, see src/store/custom.h.
+-- `custom` packs the other values, see src/store/custom.h. Both come first, so
+-- that the export finds them without walking over the rest of the row.
 CREATE TABLE record (
     key           INTEGER NOT NULL PRIMARY KEY,
+    line          TEXT    NOT NULL,
+    custom        TEXT,
     id            BLOB    NOT NULL UNIQUE,
     source        INTEGER NOT NULL REFERENCES source (number),
     account_name  TEXT    NOT NULL,
@@ -140,25 +150,35 @@ CREATE TABLE record (
     end_ms        INTEGER NOT NULL,
     end_offset    INTEGER NOT NULL,
     created_ms    INTEGER NOT NULL,
-    modified_ms   INTEGER NOT NULL,
-    line          TEXT    NOT NULL,
-    custom        TEXT
+    modified_ms   INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX record_account ON record (source, account_key);
 
--- Every create, update and delete of a record, with its state afterwards
--- (before, for a delete). Append-only. Answers "as of" and "changed since".
-CREATE TABLE record_history (
+-- Who changed records of a source, and when: one row per revision that did.
+CREATE TABLE record_change (
     source     INTEGER NOT NULL,
     revision   INTEGER NOT NULL,              -- of the source, after the change
-    key        INTEGER NOT NULL,              -- of the record
-    change     TEXT    NOT NULL CHECK (change IN ('C', 'U', 'D')),
     at_ms      INTEGER NOT NULL,
     actor      BLOB,                          -- identity or client; NULL: the
                                               -- command line
     request_id BLOB,                          -- SLPT-Request-ID
-    record_id  BLOB    NOT NULL,
-    line       TEXT    NOT NULL,
+    PRIMARY KEY (source, revision)
+) STRICT, WITHOUT ROWID;
+
+-- What each of those changes did. Append-only. Answers "as of" and "changed
+-- since". A creation ('C') says only which keys: all from `key` to `last_key`,
+-- so that an import of any size is one row. An update ('U') and a delete ('D')
+-- keep the record as it was before. The state of a record as of a revision is
+-- therefore in the first of its rows after that revision: 'C' says that it was
+-- not there, 'U' and 'D' have it, and without such a row it is as in `record`.
+CREATE TABLE record_history (
+    source     INTEGER NOT NULL,
+    revision   INTEGER NOT NULL,
+    key        INTEGER NOT NULL,              -- of the record
+    last_key   INTEGER NOT NULL,              -- `key` but for a 'C' of many
+    change     TEXT    NOT NULL CHECK (change IN ('C', 'U', 'D')),
+    record_id  BLOB,                          -- these three: NULL for 'C'
+    line       TEXT,
     custom     TEXT,
     PRIMARY KEY (source, revision, key)
 ) STRICT, WITHOUT ROWID;

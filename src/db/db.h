@@ -99,8 +99,12 @@ bool db_col_is_null(struct db_query *query, int column);
 void db_reset(struct db_query *query);
 void db_end(struct db_query *query); /* NULL is fine */
 
-/* Step a statement that returns no row, and end it. ret_changes, unless
+/* Step a statement that returns no row, and reset it. ret_changes, unless
  * NULL, gets the number of rows it changed. */
+enum error_code db_exec(struct db_query *query, int64_t *ret_changes,
+                        struct error *err) MUST_USE;
+
+/* db_exec() and db_end(). */
 enum error_code db_run(struct db_query *query, int64_t *ret_changes,
                        struct error *err) MUST_USE;
 

@@ -11,6 +11,7 @@
 #ifndef NELM_STORE_RECORD_STORE_H
 #define NELM_STORE_RECORD_STORE_H
 
+#include "base/buf.h"
 #include "store/source_store.h"
 #include "store/store.h"
 
@@ -34,16 +35,19 @@ void record_line(struct buf *to, const struct record *record);
 
 struct record_writer {
     struct db_tx *tx;
-    int64_t source, now_ms, revision, next_row, first_row;
+    int64_t source, now_ms;
+    int64_t revision;            /* of all its changes; 0 before the first */
+    int64_t first_row, next_row; /* rows it created, end exclusive */
     int64_t created, updated, deleted;
     struct actor actor;
-    struct db_query *insert, *update, *find, *history;
+    struct db_query *insert;
     struct buf line, key;
 };
 
 /* `now_ms` is the time of every change made through the writer. The revision
  * moves at the first change, not before: a writer that changed nothing leaves
- * no trace. */
+ * no trace. A record is changed at most once by one writer, and a transaction
+ * has one writer at a time. ERR_NOT_FOUND when there is no such source. */
 enum error_code record_write_begin(struct record_writer *writer,
                                    struct db_tx *tx, int64_t source,
                                    int64_t now_ms, const struct actor *actor,
@@ -55,16 +59,20 @@ enum error_code record_insert(struct record_writer *writer,
                               struct record *record,
                               struct error *err) MUST_USE;
 
-/* Write `record` over the one with the same key. */
+/* Write `record` over the one with the same key; sets modified_ms. A taken
+ * account name is ERR_CONFLICT, a missing record ERR_NOT_FOUND. */
 enum error_code record_update(struct record_writer *writer,
                               struct record *record,
                               struct error *err) MUST_USE;
 
+/* ERR_NOT_FOUND when it is not there. */
 enum error_code record_delete(struct record_writer *writer,
                               const struct record *record,
                               struct error *err) MUST_USE;
 
-/* Update the source's counters. Call exactly once after a successful
+/* Write the history of what was created and the source's counters, in a
+ * transaction that is to be committed only when this is ERR_OK, and free what
+ * the writer holds. Call exactly once after a successful
  * begin, also on failure (then its result does not matter). */
 enum error_code record_write_finish(struct record_writer *writer,
                                     struct error *err) MUST_USE;

@@ -1,0 +1,5 @@
+-- What anyone did besides changing records.
+
+-- name: audit_add     role: writer
+INSERT INTO audit (at_ms, event, actor, request_id, object_id, source, detail)
+VALUES ($1, $2, $3, $4, $5, $6, $7);

@@ -1,0 +1,167 @@
+#include "db/db.h"
+
+#include <string.h>
+
+#include "db/driver.h"
+
+enum error_code
+db_open(const char *url, const struct db_options *options, bool create,
+        struct db **ret, struct error *err)
+{
+    const struct db_driver *const drivers[] = {db_sqlite_driver};
+
+    for (size_t i = 0; i < COUNT(drivers); i++)
+        if (strncmp(url, drivers[i]->scheme, strlen(drivers[i]->scheme)) == 0)
+            return drivers[i]->open(url, options, create, ret, err);
+    /* The rest of the URL may hold a password. */
+    return error_set(err, ERR_VALUE,
+                     "cannot use a database of the kind \"%.*s\": give "
+                     "sqlite:PATH",
+                     (int)MIN(strcspn(url, ":"), 32u), url);
+}
+
+void
+db_close(struct db *db)
+{
+    if (db != NULL)
+        db->driver->close(db);
+}
+
+enum error_code
+db_read_begin(struct db *db, struct db_tx **ret, struct error *err)
+{
+    return db->driver->read_begin(db, ret, err);
+}
+
+void
+db_read_end(struct db_tx *tx)
+{
+    if (tx != NULL)
+        tx->driver->read_end(tx);
+}
+
+bool
+db_is_remote(const struct db *db)
+{
+    return db->driver->remote;
+}
+
+enum error_code
+db_write(struct db *db, db_work *work, void *context, struct error *err)
+{
+    return db->driver->write(db, work, context, err);
+}
+
+struct db_query *
+db_query(struct db_tx *tx, unsigned statement)
+{
+    return tx->driver->query(tx, statement);
+}
+
+void
+db_int(struct db_query *query, int n, int64_t value)
+{
+    query->driver->bind_int(query, n, value);
+}
+
+void
+db_str(struct db_query *query, int n, struct str text)
+{
+    query->driver->bind_str(query, n, text);
+}
+
+void
+db_blob(struct db_query *query, int n, struct str bytes)
+{
+    query->driver->bind_blob(query, n, bytes);
+}
+
+void
+db_uuid(struct db_query *query, int n, const struct uuid *id)
+{
+    db_blob(query, n, str_n((const char *)id->bytes, sizeof(id->bytes)));
+}
+
+void
+db_null(struct db_query *query, int n)
+{
+    query->driver->bind_null(query, n);
+}
+
+enum error_code
+db_step(struct db_query *query, struct error *err)
+{
+    return query->driver->step(query, err);
+}
+
+int64_t
+db_col_int(struct db_query *query, int column)
+{
+    return query->driver->col_int(query, column);
+}
+
+struct str
+db_col_str(struct db_query *query, int column)
+{
+    return query->driver->col_str(query, column);
+}
+
+struct uuid
+db_col_uuid(struct db_query *query, int column)
+{
+    struct str bytes = db_col_str(query, column);
+    struct uuid id = {{0}};
+
+    if (bytes.len == sizeof(id.bytes))
+        memcpy(id.bytes, bytes.at, sizeof(id.bytes));
+    return id;
+}
+
+bool
+db_col_is_null(struct db_query *query, int column)
+{
+    return query->driver->col_is_null(query, column);
+}
+
+void
+db_reset(struct db_query *query)
+{
+    query->driver->reset(query);
+}
+
+void
+db_end(struct db_query *query)
+{
+    if (query != NULL)
+        query->driver->end(query);
+}
+
+enum error_code
+db_exec(struct db_query *query, int64_t *ret_changes, struct error *err)
+{
+    enum error_code rc = db_step(query, err);
+
+    if (rc == ERR_OK)
+        rc = error_internal(err, "a statement without rows returned one");
+    else if (rc == ERR_END)
+        rc = ERR_OK;
+    if (rc == ERR_OK && ret_changes != NULL)
+        *ret_changes = query->driver->changes(query);
+    db_reset(query);
+    return rc;
+}
+
+enum error_code
+db_run(struct db_query *query, int64_t *ret_changes, struct error *err)
+{
+    enum error_code rc = db_exec(query, ret_changes, err);
+
+    db_end(query);
+    return rc;
+}
+
+const char *
+db_engine(const struct db *db)
+{
+    return db->driver->engine;
+}

@@ -1,0 +1,68 @@
+/*
+ * driver.h - what a database driver is to db.c and migrate.c. Nobody else
+ * includes it.
+ *
+ * A driver's own structs begin with the ones below, so that a call finds its
+ * driver by itself; what each function does is said in db.h.
+ *
+ * Memory, errors, threads: see db.h.
+ */
+#ifndef NELM_DB_DRIVER_H
+#define NELM_DB_DRIVER_H
+
+#include "db/db.h"
+
+/* Most parameters of one statement. */
+#define DB_PARAMS_MAX 32
+
+struct db_driver;
+
+struct db {
+    const struct db_driver *driver;
+};
+
+struct db_tx {
+    const struct db_driver *driver;
+};
+
+struct db_query {
+    const struct db_driver *driver;
+};
+
+struct db_driver {
+    const char *scheme; /* a URL's beginning, "sqlite:" */
+    const char *engine; /* name and version */
+    bool remote;
+
+    enum error_code (*open)(const char *url, const struct db_options *options,
+                            bool create, struct db **ret, struct error *err);
+    void (*close)(struct db *db);
+    enum error_code (*read_begin)(struct db *db, struct db_tx **ret,
+                                  struct error *err);
+    void (*read_end)(struct db_tx *tx);
+    enum error_code (*write)(struct db *db, db_work *work, void *context,
+                             struct error *err);
+
+    struct db_query *(*query)(struct db_tx *tx, unsigned statement);
+    void (*bind_int)(struct db_query *query, int n, int64_t value);
+    void (*bind_str)(struct db_query *query, int n, struct str text);
+    void (*bind_blob)(struct db_query *query, int n, struct str bytes);
+    void (*bind_null)(struct db_query *query, int n);
+    enum error_code (*step)(struct db_query *query, struct error *err);
+    int64_t (*col_int)(struct db_query *query, int column);
+    struct str (*col_str)(struct db_query *query, int column);
+    bool (*col_is_null)(struct db_query *query, int column);
+    int64_t (*changes)(struct db_query *query);
+    void (*reset)(struct db_query *query);
+    void (*end)(struct db_query *query);
+
+    /* The number of the newest migration that was applied, 0 for none. */
+    enum error_code (*version)(struct db_tx *tx, int *ret, struct error *err);
+    /* Run the text of a migration and note its number. */
+    enum error_code (*migrate)(struct db_tx *tx, int version, const char *name,
+                               const char *sql, struct error *err);
+};
+
+extern const struct db_driver *const db_sqlite_driver;
+
+#endif

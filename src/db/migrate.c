@@ -1,0 +1,94 @@
+#include "db/migrate.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "db/driver.h"
+#include "db/migrations.h" /* made by tools/embed.c */
+
+int
+migrate_latest(void)
+{
+    return (int)COUNT(migrations);
+}
+
+static enum error_code
+newer(int version, struct error *err)
+{
+    return error_set(err, ERR_CONFLICT,
+                     "the database has schema version %d and this program "
+                     "knows versions up to %d: use a newer nelm",
+                     version, migrate_latest());
+}
+
+enum error_code
+migrate_version(struct db *db, int *ret, struct error *err)
+{
+    struct db_tx *tx = NULL;
+    int version = 0;
+    enum error_code rc = db_read_begin(db, &tx, err);
+
+    if (rc == ERR_OK)
+        rc = db->driver->version(tx, &version, err);
+    db_read_end(tx);
+    if (rc == ERR_OK)
+        *ret = version;
+    return rc;
+}
+
+struct step {
+    int found; /* version before the step */
+};
+
+/* One step at most. Inside the transaction nobody else takes the same one. */
+static enum error_code
+take_step(struct db_tx *tx, void *context, struct error *err)
+{
+    struct step *step = context;
+    enum error_code rc = tx->driver->version(tx, &step->found, err);
+
+    if (rc != ERR_OK || step->found == migrate_latest())
+        return rc;
+    if (step->found > migrate_latest())
+        return newer(step->found, err);
+    /* Files are given in the order of their numbers, 0001 first. */
+    assert(atoi(migrations[step->found].name) == step->found + 1);
+    return tx->driver->migrate(tx, step->found + 1,
+                               migrations[step->found].name,
+                               migrations[step->found].data, err);
+}
+
+enum error_code
+migrate_run(struct db *db, int *ret_from, struct error *err)
+{
+    struct step step = {0};
+    int from = -1;
+
+    do {
+        enum error_code rc = db_write(db, take_step, &step, err);
+
+        if (rc != ERR_OK)
+            return rc;
+        if (from < 0)
+            from = step.found;
+    } while (step.found < migrate_latest());
+    if (ret_from != NULL)
+        *ret_from = from;
+    return ERR_OK;
+}
+
+enum error_code
+migrate_check(struct db *db, struct error *err)
+{
+    int version = 0;
+    enum error_code rc = migrate_version(db, &version, err);
+
+    if (rc != ERR_OK || version == migrate_latest())
+        return rc;
+    if (version > migrate_latest())
+        return newer(version, err);
+    return error_set(err, ERR_CONFLICT,
+                     "the database has schema version %d and this program "
+                     "needs version %d: run \"nelm migrate --database URL\"",
+                     version, migrate_latest());
+}

@@ -1,0 +1,17 @@
+/*
+ * open.h - the database with the statements of this program.
+ *
+ * Memory:  db_close() ends what store_open() began.
+ * Errors:  as db_open().
+ * Threads: safe everywhere.
+ */
+#ifndef NELM_STORE_OPEN_H
+#define NELM_STORE_OPEN_H
+
+#include "db/db.h"
+
+/* db_open() with the closed list of statements and our sizes. */
+enum error_code store_open(const char *url, bool create, struct db **ret,
+                           struct error *err) MUST_USE;
+
+#endif

@@ -1,0 +1,342 @@
+#include "store/record_store.h"
+
+#include "fmt/csv_write.h"
+#include "store/row.h"
+
+/* Eight values of 256 characters, every quote doubled, and to spare. */
+#define LINE_MAX_BYTES ((size_t)256 * 1024)
+
+void
+record_line(struct buf *to, const struct record *record)
+{
+    char date[MOMENT_TEXT];
+
+    for (int i = 0; i < FIELD_TEXTS; i++) {
+        csv_field(to, record->text[i], false);
+        buf_char(to, ',');
+    }
+    /* Dates need no quotes. */
+    buf_add(to, date, moment_csv(record->start, date));
+    buf_char(to, ',');
+    buf_add(to, date, moment_csv(record->end, date));
+}
+
+/* ---- writing --------------------------------------------------------- */
+
+enum error_code
+record_write_begin(struct record_writer *writer, struct db_tx *tx,
+                   int64_t source, int64_t now_ms, const struct actor *actor,
+                   struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SOURCE_NEXT_ROW);
+    int64_t next_row = 0;
+    enum error_code rc;
+
+    db_int(query, 1, source);
+    rc = db_step(query, err);
+    if (rc == ERR_OK)
+        next_row = db_col_int(query, 0);
+    rc = row_done(query, rc, NULL, err);
+    if (rc != ERR_OK)
+        return rc;
+    *writer = (struct record_writer){.tx = tx,
+                                     .source = source,
+                                     .now_ms = now_ms,
+                                     .first_row = next_row,
+                                     .next_row = next_row,
+                                     .actor = *actor};
+    buf_init(&writer->line, LINE_MAX_BYTES);
+    buf_init(&writer->key, LINE_MAX_BYTES);
+    return ERR_OK;
+}
+
+/* Before the first change: move the revision and note who does it. */
+static enum error_code
+first_change(struct record_writer *writer, struct error *err)
+{
+    if (writer->revision != 0)
+        return ERR_OK;
+    enum error_code rc = source_touch(writer->tx, writer->source,
+                                      writer->now_ms, &writer->revision, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    struct db_query *query = db_query(writer->tx, STMT_RECORD_CHANGE_INSERT);
+    const struct actor *actor = &writer->actor;
+
+    db_int(query, 1, writer->source);
+    db_int(query, 2, writer->revision);
+    db_int(query, 3, writer->now_ms);
+    bind_optional_uuid(query, 4, actor->known, &actor->id);
+    bind_optional_uuid(query, 5, actor->has_request, &actor->request_id);
+    return db_run(query, NULL, err);
+}
+
+/* What is stored beside the values themselves: the CSV line and the folded
+ * account name. */
+static enum error_code
+derive(struct record_writer *writer, const struct record *record,
+       struct error *err)
+{
+    struct str name = record->text[FIELD_ACCOUNT_NAME];
+
+    buf_clear(&writer->line);
+    record_line(&writer->line, record);
+    buf_clear(&writer->key);
+    char *key = buf_reserve(&writer->key, 3 * name.len + 1);
+
+    if (key != NULL)
+        writer->key.len = utf8_fold(name, key);
+    if (writer->line.failed || writer->key.failed)
+        return error_set(err, ERR_LENGTH, "the record is too large");
+    return ERR_OK;
+}
+
+static enum error_code
+taken(const char *verb, const struct record *record, struct error *err)
+{
+    return error_set(err, ERR_CONFLICT,
+                     "Unable to %s Non-Employee because the accountName "
+                     "\"%.*s\" is already being used.",
+                     verb, STR_ARG(record->text[FIELD_ACCOUNT_NAME]));
+}
+
+/* Parameters $n.. that insert and update have in common and in one order. */
+static void
+bind_values(struct db_query *query, int n, const struct record *record)
+{
+    for (int i = FIELD_FIRST_NAME; i < FIELD_TEXTS; i++)
+        db_str(query, n++, record->text[i]);
+    db_int(query, n++, record->start.ms);
+    db_int(query, n++, record->start.offset_min);
+    db_int(query, n++, record->end.ms);
+    db_int(query, n++, record->end.offset_min);
+}
+
+static void
+bind_custom(struct db_query *query, int n, struct str custom)
+{
+    if (custom.len > 0)
+        db_str(query, n, custom);
+    else
+        db_null(query, n);
+}
+
+enum error_code
+record_insert(struct record_writer *writer, struct record *record,
+              struct error *err)
+{
+    int64_t changes = 0;
+    enum error_code rc = derive(writer, record, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (writer->next_row >> RECORD_ROW_BITS != 0)
+        return error_set(err, ERR_LIMIT, NULL);
+    record->id = uuid_mint();
+    record->source = writer->source;
+    record->key = record_first_key(writer->source) | writer->next_row;
+    record->created_ms = record->modified_ms = writer->now_ms;
+
+    if (writer->insert == NULL)
+        writer->insert = db_query(writer->tx, STMT_RECORD_INSERT);
+    struct db_query *query = writer->insert;
+
+    db_int(query, 1, record->key);
+    db_str(query, 2, buf_view(&writer->line));
+    bind_custom(query, 3, record->custom);
+    db_uuid(query, 4, &record->id);
+    db_int(query, 5, writer->source);
+    db_str(query, 6, record->text[FIELD_ACCOUNT_NAME]);
+    db_str(query, 7, buf_view(&writer->key));
+    bind_values(query, 8, record);
+    db_int(query, 17, writer->now_ms);
+    rc = db_exec(query, &changes, err);
+    if (rc == ERR_OK && changes == 0)
+        rc = taken("create", record, err);
+    if (rc == ERR_OK)
+        rc = first_change(writer, err);
+    if (rc != ERR_OK)
+        return rc;
+    writer->next_row++;
+    writer->created++;
+    return ERR_OK;
+}
+
+/* Keep the record as it is, before it is changed or deleted. */
+static enum error_code
+keep_before(struct record_writer *writer, int64_t key, struct str change,
+            struct error *err)
+{
+    enum error_code rc = first_change(writer, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    struct db_query *query = db_query(writer->tx, STMT_RECORD_HISTORY_BEFORE);
+
+    db_int(query, 1, key);
+    db_int(query, 2, writer->revision);
+    db_str(query, 3, change);
+    rc = run_one(query, err);
+    if (rc == ERR_CONFLICT)
+        return error_internal(err, "one writer changed a record twice");
+    return rc;
+}
+
+enum error_code
+record_update(struct record_writer *writer, struct record *record,
+              struct error *err)
+{
+    enum error_code rc = derive(writer, record, err);
+
+    if (rc == ERR_OK)
+        rc = keep_before(writer, record->key, STR("U"), err);
+    if (rc != ERR_OK)
+        return rc;
+    struct db_query *query = db_query(writer->tx, STMT_RECORD_UPDATE);
+
+    db_int(query, 1, record->key);
+    db_str(query, 2, buf_view(&writer->line));
+    bind_custom(query, 3, record->custom);
+    db_str(query, 4, record->text[FIELD_ACCOUNT_NAME]);
+    db_str(query, 5, buf_view(&writer->key));
+    bind_values(query, 6, record);
+    db_int(query, 15, writer->now_ms);
+    rc = run_one(query, err);
+    if (rc == ERR_CONFLICT)
+        return taken("update", record, err);
+    if (rc != ERR_OK)
+        return rc;
+    record->modified_ms = writer->now_ms;
+    writer->updated++;
+    return ERR_OK;
+}
+
+enum error_code
+record_delete(struct record_writer *writer, const struct record *record,
+              struct error *err)
+{
+    enum error_code rc = keep_before(writer, record->key, STR("D"), err);
+
+    if (rc != ERR_OK)
+        return rc;
+    struct db_query *query = db_query(writer->tx, STMT_RECORD_DELETE);
+
+    db_int(query, 1, record->key);
+    rc = run_one(query, err);
+    if (rc == ERR_OK)
+        writer->deleted++;
+    return rc;
+}
+
+/* One row of history for everything that was created. */
+static enum error_code
+note_created(struct record_writer *writer, struct error *err)
+{
+    struct db_query *query = db_query(writer->tx, STMT_RECORD_HISTORY_CREATED);
+    int64_t first = record_first_key(writer->source);
+
+    db_int(query, 1, writer->source);
+    db_int(query, 2, writer->revision);
+    db_int(query, 3, first | writer->first_row);
+    db_int(query, 4, first | (writer->next_row - 1));
+    return db_run(query, NULL, err);
+}
+
+enum error_code
+record_write_finish(struct record_writer *writer, struct error *err)
+{
+    enum error_code rc = ERR_OK;
+
+    db_end(writer->insert);
+    if (writer->created > 0)
+        rc = note_created(writer, err);
+    if (rc == ERR_OK && writer->revision != 0)
+        rc = source_advance(writer->tx, writer->source,
+                            writer->created - writer->deleted, writer->next_row,
+                            err);
+    buf_done(&writer->line);
+    buf_done(&writer->key);
+    return rc;
+}
+
+/* ---- reading --------------------------------------------------------- */
+
+/* Step to the only row of record_by_id or record_by_account. */
+static enum error_code
+read_record(struct db_query *query, struct arena *arena, struct record *ret,
+            struct error *err)
+{
+    enum error_code rc = db_step(query, err);
+
+    if (rc == ERR_OK) {
+        *ret = (struct record){
+            .key = db_col_int(query, 0),
+            .id = db_col_uuid(query, 1),
+            .source = db_col_int(query, 2),
+            .start = {.ms = db_col_int(query, 9),
+                      .offset_min = (int16_t)db_col_int(query, 10)},
+            .end = {.ms = db_col_int(query, 11),
+                    .offset_min = (int16_t)db_col_int(query, 12)},
+            .custom = row_optional(query, 13, arena),
+            .created_ms = db_col_int(query, 14),
+            .modified_ms = db_col_int(query, 15),
+        };
+        for (int i = 0; i < FIELD_TEXTS; i++)
+            ret->text[i] = row_str(query, 3 + i, arena);
+    }
+    return row_done(query, rc, arena, err);
+}
+
+enum error_code
+record_by_id(struct db_tx *tx, const struct uuid *id, struct arena *arena,
+             struct record *ret, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_RECORD_BY_ID);
+
+    db_uuid(query, 1, id);
+    return read_record(query, arena, ret, err);
+}
+
+enum error_code
+record_by_account(struct db_tx *tx, int64_t source, struct str account_name,
+                  struct arena *arena, struct record *ret, struct error *err)
+{
+    FOLDED key = {0};
+    struct db_query *query = db_query(tx, STMT_RECORD_BY_ACCOUNT);
+
+    db_int(query, 1, source);
+    db_str(query, 2, fold(&key, account_name));
+    return read_record(query, arena, ret, err);
+}
+
+void
+record_lines_begin(struct record_lines *lines, struct db_tx *tx, int64_t first,
+                   int64_t last)
+{
+    lines->query = db_query(tx, STMT_RECORD_LINES);
+    db_int(lines->query, 1, first);
+    db_int(lines->query, 2, last);
+}
+
+enum error_code
+record_lines_next(struct record_lines *lines, int64_t *ret_key,
+                  struct str *ret_line, struct str *ret_custom,
+                  struct error *err)
+{
+    enum error_code rc = db_step(lines->query, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    *ret_key = db_col_int(lines->query, 0);
+    *ret_line = db_col_str(lines->query, 1);
+    *ret_custom = db_col_str(lines->query, 2);
+    return ERR_OK;
+}
+
+void
+record_lines_end(struct record_lines *lines)
+{
+    db_end(lines->query);
+    lines->query = NULL;
+}
