@@ -1,0 +1,254 @@
+// A throw-away world for one test file: a directory with a database, the
+// command line on it, and servers that run on it.
+//
+// NELM names the program (default: build/nelm of this tree). Everything that
+// is started here is stopped by its own process id, in world.done().
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { request, readToken } from './http.js';
+import { parseCsv } from './csv.js';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+
+export const NELM = path.resolve(
+  process.env.NELM ?? path.join(here, '../../../build/nelm'));
+
+export const UNLIMITED = ['--rate-limit', 'off', '--token-rate-limit', 'off'];
+
+const READY_MS = 20_000;
+
+// Settings of whoever runs the tests must not reach the program under test.
+function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env)
+    .filter(([name]) => name !== 'NELM' && !name.startsWith('NELM_')));
+}
+
+// Run a program to its end; resolves to { code, signal, stdout, stderr }.
+// `child` (in the returned promise) lets the caller kill it on the way.
+export function run(program, args, { input, cwd, env } = {}) {
+  const child = spawn(program, args, {
+    cwd, env: { ...cleanEnvironment(), ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const out = [];
+  const err = [];
+  child.stdout.on('data', (piece) => out.push(piece));
+  child.stderr.on('data', (piece) => err.push(piece));
+  child.stdin.on('error', () => {}); // it may end before it reads everything
+  child.stdin.end(input ?? '');
+  const result = new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({
+      code, signal,
+      stdout: Buffer.concat(out),
+      stderr: Buffer.concat(err).toString(),
+    }));
+  });
+  result.child = child;
+  return result;
+}
+
+export class Server {
+  constructor(child, base) {
+    this.child = child;
+    this.pid = child.pid;
+    this.base = base;
+    this.url = new URL(base);
+    this.host = this.url.hostname;
+    this.port = Number(this.url.port);
+    this.log = '';
+    this.ended = new Promise((resolve) => {
+      child.on('close', (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  get(pathname, options = {}) {
+    return request(this, { path: pathname, ...options });
+  }
+
+  // Resolves to { code, signal }.
+  stop(signal = 'SIGTERM') {
+    if (this.child.exitCode === null && this.child.signalCode === null)
+      this.child.kill(signal);
+    return this.ended;
+  }
+}
+
+export class World {
+  static async create({ init = true } = {}) {
+    const world = new World();
+    if (init)
+      world.admin = await world.json('init');
+    return world;
+  }
+
+  constructor() {
+    this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nelm-test-'));
+    this.database = `sqlite:${path.join(this.dir, 'nelm.db')}`;
+    this.servers = [];
+    this.files = 0;
+  }
+
+  env() {
+    return { NELM_DATABASE: this.database };
+  }
+
+  // Run `nelm ARGS` on this world's database.
+  start(args, { input, env } = {}) {
+    return run(NELM, args,
+      { input, cwd: this.dir, env: { ...this.env(), ...env } });
+  }
+
+  async cli(args, { input, code = 0, env } = {}) {
+    const result = await this.start(args, { input, env });
+    assert.equal(result.code, code,
+      `nelm ${args.join(' ')}: exit ${result.code} ${result.signal ?? ''}\n` +
+      `${result.stderr}${result.stdout}`);
+    return result;
+  }
+
+  // The one JSON value that `nelm ARGS` prints.
+  async json(...args) {
+    const { stdout } = await this.cli(args);
+    return JSON.parse(stdout.toString());
+  }
+
+  async serve(args = UNLIMITED, { env } = {}) {
+    const child = spawn(NELM, ['serve', '--listen', '127.0.0.1:0', ...args], {
+      cwd: this.dir, env: { ...cleanEnvironment(), ...this.env(), ...env },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
+    let log = '';
+    const base = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL');
+        reject(new Error(`nelm serve was not ready in time\n${log}`));
+      }, READY_MS);
+      child.on('error', reject);
+      child.on('close', (code) => {
+        clearTimeout(timer);
+        reject(new Error(`nelm serve ended with ${code}\n${log}`));
+      });
+      child.stderr.on('data', (piece) => {
+        log += piece;
+        const ready = /listening on (http:\/\/\S+)/.exec(log);
+        if (ready) {
+          clearTimeout(timer);
+          resolve(ready[1]);
+        }
+      });
+    });
+    const server = new Server(child, base);
+    server.log = log;
+    child.stderr.on('data', (piece) => { server.log += piece; });
+    this.servers.push(server);
+    return server;
+  }
+
+  // An access token for `client` ({ clientId, clientSecret }).
+  token(server, client = this.admin) {
+    return readToken(server, client);
+  }
+
+  file(content, name = `file-${this.files++}.csv`) {
+    const file = path.join(this.dir, name);
+    fs.writeFileSync(file, content);
+    return file;
+  }
+
+  async identity(alias, { levels = [], name = alias, email } = {}) {
+    return this.json('identity', 'create', '--alias', alias, '--name', name,
+      '--email', email ?? `${alias}@example.com`,
+      ...levels.flatMap((level) => ['--level', level]));
+  }
+
+  async source(name, { description = 'made by a test', owner } = {}) {
+    return this.json('source', 'create', '--name', name,
+      '--description', description,
+      '--owner', owner ?? this.admin.identity.alias);
+  }
+
+  async pat(alias, ...scopes) {
+    return this.json('token', 'create', '--identity', alias,
+      ...scopes.flatMap((scope) => ['--scope', scope]));
+  }
+
+  async client(name, { scopes = [], grants = ['CLIENT_CREDENTIALS'] } = {}) {
+    return this.json('client', 'create', '--name', name,
+      ...scopes.flatMap((scope) => ['--scope', scope]),
+      ...grants.flatMap((grant) => ['--grant', grant]));
+  }
+
+  async import(source, csv) {
+    const { stdout } = await this.cli(
+      ['import', '--source', source.id, '-'], { input: csv });
+    return JSON.parse(stdout.toString());
+  }
+
+  async export(source) {
+    return (await this.cli(['export', '--source', source.id])).stdout;
+  }
+
+  async sample(rows, seed = 1) {
+    return (await this.cli(
+      ['sample', '--rows', String(rows), '--seed', String(seed)])).stdout;
+  }
+
+  // The people that a CSV names as managers have to exist.
+  async managersOf(csv) {
+    const aliases = new Set(parseCsv(csv).slice(1).map((row) => row[5]));
+    for (const alias of aliases)
+      await this.identity(alias);
+    return aliases;
+  }
+
+  async sql(statement) {
+    const file = this.database.replace(/^sqlite:/, '');
+    const result = await run('sqlite3',
+      ['-cmd', '.timeout 10000', file, statement]);
+    assert.equal(result.code, 0, result.stderr);
+    return result.stdout.toString().trim();
+  }
+
+  // A custom column. The call for it belongs to a later capability of the
+  // program; until then the row is put where that call will put it.
+  async column(source, technicalName) {
+    const id = source.id.replaceAll('-', '');
+    await this.sql(`BEGIN IMMEDIATE;
+      INSERT INTO schema_attribute (id, source, number, type, label,
+          technical_name, technical_key, required, created_ms, modified_ms)
+        SELECT randomblob(16), number, max(next_column, 9), 'TEXT',
+          '${technicalName}', '${technicalName}', lower('${technicalName}'),
+          0, changed_ms, changed_ms
+        FROM source WHERE hex(id) = upper('${id}');
+      UPDATE source SET next_column = max(next_column, 9) + 1,
+          revision = revision + 1 WHERE hex(id) = upper('${id}');
+      COMMIT;`);
+  }
+
+  async done() {
+    await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export const HEADER =
+  'accountName,firstName,lastName,phone,email,manager,startDate,endDate';
+
+// One CSV line for account `n` of generation `generation`; every value is in
+// the form that the export gives it, so what goes in comes out.
+export function line(n, generation, manager) {
+  return `user.${n},First${generation},Last${n},+1 555 ${generation},` +
+    `user.${n}@example.com,${manager},2024-01-01T08:00:00+01:00,` +
+    '2030-12-31T17:30:00-05:00\n';
+}
+
+export function sleep(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,46 @@
+// Runs every test file of the directories (or the files) named on the command
+// line, one file after another, and ends with one line of totals.
+//
+//   NELM=/path/to/nelm node tests/run.js tests/api [tests/load/...]
+
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const named = process.argv.slice(2);
+const files = (named.length > 0 ? named : [path.join(here, 'api')])
+  .flatMap((name) => (fs.statSync(name).isDirectory()
+    ? fs.readdirSync(name).filter((file) => file.endsWith('.test.js')).sort()
+      .map((file) => path.join(name, file))
+    : [name]))
+  .map((file) => path.resolve(file));
+
+if (process.env.NELM)
+  process.env.NELM = path.resolve(process.env.NELM);
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+// Whatever fails outside of any test, a file that does not load among it,
+// counts as a failure too.
+const events = run({ files, concurrency: 1, timeout: 15 * 60_000 });
+events.on('test:pass', ({ skip, details }) => {
+  if (details?.type === 'suite')
+    return;
+  if (skip !== undefined)
+    total.skipped++;
+  else
+    total.passed++;
+});
+events.on('test:fail', () => { total.failed++; });
+
+const shown = typeof spec === 'function' && spec.prototype?._transform
+  ? events.compose(new spec()) : events.compose(spec);
+for await (const text of shown)
+  process.stdout.write(text);
+
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ` +
+  `${total.skipped} skipped\n`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
