@@ -24,7 +24,7 @@ struct api_options {
     struct limiter *requests;        /* per client and API version */
     struct limiter *token_clients;   /* token endpoint, per client id */
     struct limiter *token_addresses; /* token endpoint, per peer */
-    const char *public_url; /* NULL: taken from the request's Host */
+    const char *public_url;          /* NULL: taken from the request's Host */
     const char *pod;
 };
 

@@ -10,14 +10,16 @@
 #define NELM_API_CALL_H
 
 #include "api/api.h"
+#include "http/check.h"
 #include "http/router.h"
+#include "store/auth_store.h"
 
 /* Who may call (contract 3.4). A handler never decides this: it runs only
  * when its row's access let the caller pass. */
 enum access {
-    ACCESS_UNSET,  /* a row without access stops the start */
-    ACCESS_PUBLIC, /* no token */
-    ACCESS_ADMIN,  /* nesr rights on every source */
+    ACCESS_UNSET,           /* a row without access stops the start */
+    ACCESS_PUBLIC,          /* no token */
+    ACCESS_ADMIN,           /* nesr rights on every source */
     ACCESS_SOURCE_SETTINGS, /* ACCESS_ADMIN, or sub-admin of the source */
 };
 
@@ -29,9 +31,9 @@ struct route {
     const char *path; /* "{name}" stands for one segment */
     bool root;        /* not under an API version */
     enum access access;
-    enum scope scope; /* the token needs it; 0 for ACCESS_PUBLIC */
-    bool user_only;   /* application tokens get 403 */
-    size_t max_body;  /* bytes of body kept in memory; 0: body is ignored */
+    enum scope scope;  /* the token needs it; 0 for ACCESS_PUBLIC */
+    bool user_only;    /* application tokens get 403 */
+    size_t max_body;   /* bytes of body kept in memory; 0: body is ignored */
     bool may_be_quick; /* try on the event thread first */
     call_handler *handler;
     const char *summary;
@@ -41,7 +43,12 @@ extern const struct route api_routes[];
 extern const size_t api_route_count;
 
 /* How far dispatch has come: head() may run again on a worker. */
-enum call_stage { CALL_NEW, CALL_ROUTED, CALL_KNOWN, CALL_COUNTED, CALL_READY };
+enum call_stage {
+    CALL_NEW,
+    CALL_ROUTED,  /* `route` is set */
+    CALL_KNOWN,   /* `principal` is set, counted, scope is right */
+    CALL_ADMITTED /* the handler may run */
+};
 
 struct call {
     struct api *api;
@@ -50,10 +57,11 @@ struct call {
     struct uuid id; /* SLPT-Request-ID, trackingId */
     const struct route *route;
     struct str family; /* "v3", "v2024", ..., "beta", "v1", "" for root */
-    struct str params[ROUTER_MAX_PARAMS];
+    struct http_field params[ROUTER_MAX_CAPTURES]; /* raw segments */
     struct principal principal;
-    bool authenticated;
-    bool waits; /* the handler queued `waiter` before ERR_LATER */
+    unsigned allowed;     /* methods, for ERR_METHOD */
+    unsigned retry_after; /* seconds, for ERR_RATE and ERR_UNAVAILABLE */
+    bool waits;           /* the handler queued `waiter` before ERR_LATER */
     struct snapshot_waiter waiter;
     /* The export's memory across ERR_LATER. */
     bool marked;
@@ -64,7 +72,7 @@ struct api {
     struct api_options options;
     struct registry registry;
     struct arena arena; /* of the registry's text */
-    struct router *versioned, *root;
+    struct router versioned, root;
     struct http_callbacks callbacks;
 };
 
@@ -74,19 +82,16 @@ enum error_code call_param_id(const struct call *call, unsigned index,
                               struct uuid *ret, struct error *err) MUST_USE;
 
 /* Answer with the JSON in `body`, which is copied. */
-enum error_code call_json(struct call *call, int status,
-                          const struct buf *body, struct error *err) MUST_USE;
+enum error_code call_json(struct call *call, int status, const struct buf *body,
+                          struct error *err) MUST_USE;
 
 /* A boolean query parameter; absent is `fallback`. ERR_VALUE otherwise. */
 enum error_code call_query_bool(const struct call *call, const char *name,
-                                bool fallback, bool *ret, struct error *err)
-    MUST_USE;
+                                bool fallback, bool *ret,
+                                struct error *err) MUST_USE;
 
 /* Make the answer for `err` (contract 5.1-5.4). */
 void call_fail(struct call *call, const struct error *err);
-
-/* Headers that a rate-limited or busy caller needs. */
-void call_retry_after(struct call *call, unsigned seconds);
 
 /* Handlers. */
 call_handler transfer_api_export, transfer_api_template;

@@ -37,6 +37,15 @@ clock_mono_ms(void)
     return read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t
+clock_mono_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 void
 clock_set_for_test(int64_t now_ms)
 {

@@ -17,8 +17,10 @@
 /* Milliseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_now_ms(void);
 
-/* Milliseconds of a clock that never goes back; for durations only. */
+/* Milliseconds and microseconds of a clock that never goes back; for durations
+ * only. */
 int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void);
 
 /* Make clock_now_ms() answer `now_ms`; negative: the real clock again. */
 void clock_set_for_test(int64_t now_ms);

@@ -1,0 +1,344 @@
+/* api.c - dispatch: match, authenticate, count, authorize, run, log. */
+#include "api/api.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "api/access.h"
+#include "api/call.h"
+#include "base/log.h"
+
+/* First path segments that name a version of the API; all mean the same. */
+static const struct str versions[] = {
+    {"v3", 2}, {"v2024", 5}, {"v2025", 5}, {"v2026", 5}, {"beta", 4},
+};
+
+static struct call *
+call_of(struct http_exchange *exchange)
+{
+    struct call *call = exchange->user;
+
+    if (call->api == NULL) {
+        call->api = http_exchange_context(exchange);
+        call->exchange = exchange;
+        call->id = uuid_mint();
+    }
+    return call;
+}
+
+/* Take the first segment off a path that begins with '/'. */
+static struct str
+first_segment(struct str path, struct str *rest)
+{
+    while (path.len > 0 && path.at[0] == '/')
+        path = str_n(path.at + 1, path.len - 1);
+    const char *slash = path.len ? memchr(path.at, '/', path.len) : NULL;
+    size_t len = slash ? (size_t)(slash - path.at) : path.len;
+
+    *rest = str_n(path.at + len, path.len - len);
+    return str_n(path.at, len);
+}
+
+/* Which family is called, and the path as the table writes it (contract 1.1).
+ * "/v3/RESOURCE/..." and "/RESOURCE/v1/..." both become "/RESOURCE/...". */
+static bool
+versioned_path(struct call *call, struct str *ret)
+{
+    struct str path = call->exchange->request.path, rest, after;
+    struct str first = first_segment(path, &rest);
+
+    for (size_t i = 0; i < COUNT(versions); i++)
+        if (str_eq(first, versions[i])) {
+            call->family = versions[i];
+            *ret = rest;
+            return true;
+        }
+    if (!str_eq(first_segment(rest, &after), STR("v1")))
+        return false;
+    call->family = STR("v1");
+    *ret = str_of(arena_printf(&call->exchange->arena, "/%.*s%.*s",
+                               STR_ARG(first), STR_ARG(after)));
+    return true;
+}
+
+static const struct {
+    enum http_method method;
+    const char *name;
+} method_names[] = {{HTTP_GET, "GET"},     {HTTP_HEAD, "HEAD"},
+                    {HTTP_POST, "POST"},   {HTTP_PUT, "PUT"},
+                    {HTTP_PATCH, "PATCH"}, {HTTP_DELETE, "DELETE"}};
+
+/* Name what is allowed, as 405 must (RFC 9110 section 15.5.6). */
+static void
+allow_header(struct call *call, unsigned methods)
+{
+    CLEANUP(buf_done) struct buf list;
+
+    buf_init(&list, 128);
+    for (size_t i = 0; i < COUNT(method_names); i++)
+        if (methods & method_names[i].method)
+            buf_printf(&list, "%s%s", list.len ? ", " : "",
+                       method_names[i].name);
+    http_response_header(&call->exchange->response, "Allow", buf_view(&list));
+}
+
+static enum error_code
+find_route(struct call *call, struct error *err)
+{
+    const struct router *router = &call->api->root;
+    struct str path = call->exchange->request.path;
+    struct router_match match;
+
+    if (versioned_path(call, &path))
+        router = &call->api->versioned;
+    switch (
+        router_match(router, call->exchange->request.method, path, &match)) {
+    case ROUTER_FOUND:
+        call->route = &api_routes[match.index];
+        memcpy(call->params, match.captures, sizeof(call->params));
+        return ERR_OK;
+    case ROUTER_NO_METHOD:
+        call->allowed = match.allowed;
+        return error_set(err, ERR_METHOD, NULL);
+    default:
+        return error_set(err, ERR_NOT_FOUND, NULL);
+    }
+}
+
+/* One budget per client and API version (contract 6). */
+static enum error_code
+count_request(struct call *call, struct error *err)
+{
+    char key[sizeof(struct uuid) + 8];
+    size_t len = sizeof(struct uuid) + call->family.len;
+
+    memcpy(key, &call->principal.client_id, sizeof(struct uuid));
+    memcpy(key + sizeof(struct uuid), call->family.at, call->family.len);
+    if (limiter_take(call->api->options.requests, key, len, clock_mono_ms(),
+                     &call->retry_after))
+        return ERR_OK;
+    return error_set(err, ERR_RATE, NULL);
+}
+
+/* The checks of contract section 4 in their order. Each is done once: when
+ * one says ERR_LATER, the next round goes on with it. */
+static enum error_code
+admit(struct call *call, struct error *err)
+{
+    struct http_exchange *exchange = call->exchange;
+    enum error_code rc = ERR_OK;
+
+    if (call->stage == CALL_NEW) {
+        rc = find_route(call, err);
+        if (rc != ERR_OK)
+            return rc;
+        call->stage = call->route->access == ACCESS_PUBLIC ? CALL_ADMITTED
+                                                           : CALL_ROUTED;
+    }
+    if (call->stage == CALL_ROUTED) {
+        rc = token_verify(call->api->options.tokens,
+                          http_header(&exchange->request, "Authorization"),
+                          exchange->may_block, &call->principal, err);
+        if (rc != ERR_OK)
+            return rc;
+        rc = count_request(call, err);
+        if (rc == ERR_OK)
+            rc = access_token(call, err);
+        if (rc != ERR_OK)
+            return rc;
+        call->stage = CALL_KNOWN;
+    }
+    if (call->stage == CALL_KNOWN) {
+        rc = access_right(call, err);
+        if (rc == ERR_OK)
+            call->stage = CALL_ADMITTED;
+    }
+    return rc;
+}
+
+/* Answer for a finished step, or say how it goes on. */
+static enum http_next
+settle(struct call *call, enum error_code rc, const struct error *err)
+{
+    if (rc == ERR_OK)
+        return HTTP_ANSWER;
+    if (rc == ERR_LATER) {
+        bool waits = call->waits;
+
+        call->waits = false;
+        return waits ? HTTP_WAIT : HTTP_WORKER;
+    }
+    if (err->detail[0]) {
+        char id[UUID_HEX], detail[sizeof(err->detail) * 2];
+
+        log_line(error_status(rc) == 500 ? LOG_ERROR : LOG_WARN, "fault",
+                 "id=%s error=%s detail=%s", uuid_hex(&call->id, id),
+                 error_name(rc),
+                 log_quote(str_of(err->detail), detail, sizeof(detail)));
+    }
+    call_fail(call, err);
+    if (rc == ERR_METHOD)
+        allow_header(call, call->allowed);
+    return HTTP_ANSWER;
+}
+
+static enum http_next
+on_run(struct http_exchange *exchange)
+{
+    struct call *call = call_of(exchange);
+    struct error err = ERROR_INIT;
+
+    if (!call->route->may_be_quick && !exchange->may_block)
+        return HTTP_WORKER;
+    return settle(call, call->route->handler(call, &err), &err);
+}
+
+static enum http_next
+on_head(struct http_exchange *exchange)
+{
+    struct call *call = call_of(exchange);
+    struct error err = ERROR_INIT;
+    enum error_code rc = admit(call, &err);
+
+    if (rc != ERR_OK)
+        return settle(call, rc, &err);
+    exchange->max_body = call->route->max_body;
+    return HTTP_BODY;
+}
+
+static void
+on_refuse(struct http_exchange *exchange, const struct error *err)
+{
+    call_fail(call_of(exchange), err);
+}
+
+static bool
+has_header(const struct http_response *response, const char *name)
+{
+    for (size_t i = 0; i < response->header_count; i++)
+        if (str_eq_nocase(response->headers[i].name, str_of(name)))
+            return true;
+    return false;
+}
+
+/* What every answer carries (contract 1.2). */
+static void
+on_finish(struct http_exchange *exchange)
+{
+    struct http_response *response = &exchange->response;
+    struct call *call = call_of(exchange);
+    char id[UUID_HEX];
+
+    http_response_header(response, "SLPT-Request-ID",
+                         str_of(uuid_hex(&call->id, id)));
+    if (!has_header(response, "Cache-Control"))
+        http_response_header(response, "Cache-Control",
+                             STR("no-cache, no-store, must-revalidate"));
+    http_response_header(response, "X-Robots-Tag", STR("noindex"));
+    http_response_header(response, "X-Content-Type-Options", STR("nosniff"));
+}
+
+static const char *
+request_method(const struct http_exchange *exchange)
+{
+    for (size_t i = 0; i < COUNT(method_names); i++)
+        if (method_names[i].method == exchange->request.method)
+            return method_names[i].name;
+    return "OTHER";
+}
+
+/* One line per request: ids and numbers, nothing personal. */
+static void
+on_done(struct http_exchange *exchange)
+{
+    struct call *call = call_of(exchange);
+    char id[UUID_HEX], client[UUID_HEX];
+
+    if (log_on(LOG_INFO))
+        log_line(LOG_INFO, "request",
+                 "id=%s method=%s family=%.*s route=%s status=%d bytes=%" PRIu64
+                 " us=%" PRId64 " client=%s complete=%s",
+                 uuid_hex(&call->id, id), request_method(exchange),
+                 STR_ARG(call->family), call->route ? call->route->path : "-",
+                 exchange->response.status, exchange->sent,
+                 clock_mono_us() - exchange->began_us,
+                 call->stage >= CALL_KNOWN
+                     ? uuid_hex(&call->principal.client_id, client)
+                     : "-",
+                 exchange->complete ? "yes" : "no");
+}
+
+/* Every row of routes.c into the router it belongs to. */
+static enum error_code
+add_routes(struct api *api, struct error *err)
+{
+    router_init(&api->versioned);
+    router_init(&api->root);
+    for (size_t i = 0; i < api_route_count; i++) {
+        const struct route *route = &api_routes[i];
+
+        if (route->access == ACCESS_UNSET)
+            return error_internal(err, "route %s has no access rule",
+                                  route->path);
+        if (!router_add(route->root ? &api->root : &api->versioned,
+                        route->method, route->path, i))
+            return error_internal(err, "route %s cannot be added", route->path);
+    }
+    return ERR_OK;
+}
+
+static enum error_code
+load_registry(struct api *api, struct error *err)
+{
+    struct db_tx *tx;
+    enum error_code rc = db_read_begin(api->options.db, &tx, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = registry_find(tx, &api->arena, &api->registry, err);
+    db_read_end(tx);
+    return rc;
+}
+
+enum error_code
+api_new(const struct api_options *options, struct api **ret, struct error *err)
+{
+    struct api *api = calloc(1, sizeof(*api));
+    enum error_code rc;
+
+    if (api == NULL)
+        return error_internal(err, "out of memory");
+    api->options = *options;
+    arena_init(&api->arena, 64 * 1024);
+    api->callbacks = (struct http_callbacks){.context = api,
+                                             .user_size = sizeof(struct call),
+                                             .head = on_head,
+                                             .run = on_run,
+                                             .refuse = on_refuse,
+                                             .finish = on_finish,
+                                             .done = on_done};
+    rc = load_registry(api, err);
+    if (rc == ERR_OK)
+        rc = add_routes(api, err);
+    if (rc != ERR_OK) {
+        api_free(api);
+        return rc;
+    }
+    *ret = api;
+    return ERR_OK;
+}
+
+void
+api_free(struct api *api)
+{
+    if (api == NULL)
+        return;
+    arena_done(&api->arena);
+    free(api);
+}
+
+const struct http_callbacks *
+api_callbacks(const struct api *api)
+{
+    return &api->callbacks;
+}

@@ -1,0 +1,287 @@
+/* auth_api.c - the OAuth endpoints (contract 2). */
+#include "api/call.h"
+
+#include "base/secret.h"
+#include "fmt/json_write.h"
+#include "http/multipart.h"
+
+#define MAX_FORM_FIELD 8192
+
+/* The parameters of a token request and where they are kept. */
+static const struct {
+    const char *name;
+    size_t at;
+} parameters[] = {
+    {"grant_type", offsetof(struct grant_request, grant_type)},
+    {"client_id", offsetof(struct grant_request, client_id)},
+    {"client_secret", offsetof(struct grant_request, client_secret)},
+    {"scope", offsetof(struct grant_request, scope)},
+    {"code", offsetof(struct grant_request, code)},
+    {"redirect_uri", offsetof(struct grant_request, redirect_uri)},
+    {"code_verifier", offsetof(struct grant_request, code_verifier)},
+    {"refresh_token", offsetof(struct grant_request, refresh_token)},
+};
+
+/* Keep `value` when `name` is a parameter. Later callers win. */
+static void
+take(struct grant_request *request, struct str name, struct str value)
+{
+    for (size_t i = 0; i < COUNT(parameters); i++)
+        if (str_eq(name, str_of(parameters[i].name)))
+            memcpy((char *)request + parameters[i].at, &value, sizeof(value));
+}
+
+static void
+take_fields(struct grant_request *request, const struct http_field *fields,
+            size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        take(request, fields[i].name, fields[i].value);
+}
+
+/* Collects the parts of a multipart form as fields. */
+struct form_reader {
+    struct grant_request *request;
+    struct arena *arena;
+    struct str name;
+    struct buf value;
+};
+
+static enum error_code
+part_begin(void *context, const struct multipart_part *part, struct error *err)
+{
+    struct form_reader *reader = context;
+
+    reader->name = arena_str(reader->arena, part->name);
+    buf_clear(&reader->value);
+    return reader->arena->failed ? error_internal(err, "form too large")
+                                 : ERR_OK;
+}
+
+static enum error_code
+part_data(void *context, const char *bytes, size_t len, struct error *err)
+{
+    struct form_reader *reader = context;
+
+    buf_add(&reader->value, bytes, len);
+    return reader->value.failed ? error_set(err, ERR_TOO_LARGE, NULL) : ERR_OK;
+}
+
+static enum error_code
+part_end(void *context, struct error *err)
+{
+    struct form_reader *reader = context;
+    struct str value = buf_view(&reader->value);
+
+    /* Some shells hand the quotes of their command line through. */
+    if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+        value = str_n(value.at + 1, value.len - 2);
+    value = arena_str(reader->arena, value);
+    if (value.at == NULL)
+        return error_internal(err, "form too large");
+    take(reader->request, reader->name, value);
+    return ERR_OK;
+}
+
+static enum error_code
+read_multipart(struct call *call, const char *boundary,
+               struct grant_request *request, struct error *err)
+{
+    struct str body = call->exchange->request.body;
+    struct form_reader reader = {.request = request,
+                                 .arena = &call->exchange->arena};
+    struct multipart_callbacks callbacks = {.context = &reader,
+                                            .begin = part_begin,
+                                            .data = part_data,
+                                            .end = part_end};
+    struct multipart *multipart = multipart_new(boundary, &callbacks);
+    enum error_code rc;
+
+    if (multipart == NULL)
+        return error_internal(err, "out of memory");
+    buf_init(&reader.value, MAX_FORM_FIELD);
+    rc = multipart_feed(multipart, body.at, body.len, err);
+    if (rc == ERR_OK)
+        rc = multipart_end(multipart, err);
+    multipart_free(multipart);
+    buf_done(&reader.value);
+    return rc;
+}
+
+static enum error_code
+read_body(struct call *call, struct grant_request *request, struct error *err)
+{
+    const struct http_request *http = &call->exchange->request;
+    struct str type = http_header(http, "Content-Type");
+    char boundary[71];
+    struct http_field *fields;
+    size_t count;
+    bool bad;
+
+    if (http->body.len == 0)
+        return ERR_OK;
+    if (http_media_is(type, "multipart/form-data")) {
+        if (!multipart_boundary(type, boundary))
+            return error_set(err, ERR_SYNTAX, NULL);
+        return read_multipart(call, boundary, request, err);
+    }
+    if (type.at != NULL &&
+        !http_media_is(type, "application/x-www-form-urlencoded"))
+        return error_set(err, ERR_MEDIA_TYPE, NULL);
+    if (!http_form_parse(http->body, &call->exchange->arena, &fields, &count,
+                         &bad) ||
+        bad)
+        return error_set(err, ERR_SYNTAX, NULL);
+    take_fields(request, fields, count);
+    return ERR_OK;
+}
+
+/* HTTP Basic (RFC 7617) carries the client credentials. RFC 6749 asks for
+ * form-encoding inside; ids and secrets here have no character that it would
+ * change. */
+static void
+read_basic(struct call *call, struct grant_request *request)
+{
+    struct str rest = http_header(&call->exchange->request, "Authorization");
+    struct str scheme = str_cut(&rest, ' ');
+    size_t len;
+
+    if (rest.at == NULL || !str_eq_nocase(scheme, STR("Basic")))
+        return;
+    rest = str_trim(rest);
+    char *pair = arena_alloc(&call->exchange->arena, rest.len + 3);
+
+    if (pair == NULL || !base64_decode(rest, pair, &len))
+        return;
+    struct str secret = str_n(pair, len);
+    struct str user = str_cut(&secret, ':');
+
+    if (secret.at == NULL)
+        return;
+    request->client_id = user;
+    request->client_secret = secret;
+}
+
+static void
+token_refuse(struct call *call, const struct grant_error *refusal)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json json;
+    struct error ignored;
+
+    buf_init(&body, 4096);
+    json_init(&json, &body);
+    json_object(&json);
+    json_member_text(&json, "error", refusal->error);
+    json_member_text(&json, "error_description", refusal->description);
+    json_object_end(&json);
+    (void)!call_json(call, refusal->status, &body, &ignored);
+    if (refusal->status == 401)
+        http_response_header(&call->exchange->response, "WWW-Authenticate",
+                             STR("Basic realm=\"oauth\""));
+}
+
+/* Guessing is throttled per client and per address. */
+static enum error_code
+token_limit(struct call *call, struct str client_id, struct error *err)
+{
+    const struct api_options *options = &call->api->options;
+    struct str peer = call->exchange->request.peer;
+    int64_t now = clock_mono_ms();
+    unsigned wait = 0;
+
+    if (limiter_take(options->token_addresses, peer.at, MIN(peer.len, 64), now,
+                     &wait) &&
+        limiter_take(options->token_clients, client_id.at,
+                     MIN(client_id.len, 64), now, &wait))
+        return ERR_OK;
+    call->retry_after = wait;
+    return error_set(err, ERR_RATE, NULL);
+}
+
+enum error_code
+auth_api_token(struct call *call, struct error *err)
+{
+    const struct http_request *http = &call->exchange->request;
+    CLEANUP(buf_done) struct buf json;
+    struct grant_request request = {.grant_type = {NULL, 0}};
+    struct grant_error refusal;
+    enum error_code rc;
+
+    buf_init(&json, 64 * 1024);
+    take_fields(&request, http->query, http->query_count);
+    rc = read_body(call, &request, err);
+    if (rc != ERR_OK)
+        return rc;
+    read_basic(call, &request);
+    rc = token_limit(call, request.client_id, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = token_grant(call->api->options.tokens, &request, &json, &refusal, err);
+    if (rc == ERR_VALUE) {
+        token_refuse(call, &refusal);
+        rc = ERR_OK;
+    } else if (rc == ERR_OK)
+        rc = call_json(call, 200, &json, err);
+    secret_wipe(json.data, json.len);
+    http_response_header(&call->exchange->response, "Cache-Control",
+                         STR("no-store"));
+    return rc;
+}
+
+/* The address under which the caller knows us. */
+static struct str
+base_url(const struct call *call)
+{
+    const struct http_request *http = &call->exchange->request;
+    struct arena *arena = &call->exchange->arena;
+    struct str host = http_header(http, "Host");
+
+    if (call->api->options.public_url != NULL)
+        return str_of(call->api->options.public_url);
+    return str_of(arena_printf(arena, "http%s://%.*s", http->tls ? "s" : "",
+                               STR_ARG(host)));
+}
+
+static void
+url_member(struct json *json, struct call *call, const char *name,
+           const char *path)
+{
+    struct str base = base_url(call);
+
+    json_member_text(
+        json, name,
+        arena_printf(&call->exchange->arena, "%.*s%s", STR_ARG(base), path));
+}
+
+enum error_code
+auth_api_info(struct call *call, struct error *err)
+{
+    const struct api *api = call->api;
+    CLEANUP(buf_done) struct buf body;
+    char tenant[UUID_TEXT];
+    struct json json;
+
+    buf_init(&body, 64 * 1024);
+    json_init(&json, &body);
+    json_object(&json);
+    json_member_text(&json, "tenantId", uuid_dashed(&api->registry.id, tenant));
+    json_member(&json, "tenantName", api->registry.tenant_name);
+    url_member(&json, call, "authorizeEndpoint", "/oauth/authorize");
+    url_member(&json, call, "tokenEndpoint", "/oauth/token");
+    url_member(&json, call, "cloudDomainUrl", "");
+    url_member(&json, call, "logoutUrl", "/logout");
+    json_member_text(&json, "pod", api->options.pod);
+    json_object_end(&json);
+    return call_json(call, 200, &body, err);
+}
+
+enum error_code
+auth_api_jwks(struct call *call, struct error *err)
+{
+    CLEANUP(buf_done) struct buf body;
+
+    buf_init(&body, 256 * 1024);
+    token_jwks(call->api->options.tokens, &body);
+    return call_json(call, 200, &body, err);
+}

@@ -1,0 +1,162 @@
+/* call.c - what handlers and dispatch need to read a call and answer it. */
+#include "api/call.h"
+
+#include "fmt/json_write.h"
+
+enum error_code
+call_param_id(const struct call *call, unsigned index, struct uuid *ret,
+              struct error *err)
+{
+    struct str text;
+
+    if (!http_decode_segment(call->params[index].value, &call->exchange->arena,
+                             &text) ||
+        !uuid_parse(text, ret))
+        return error_set(err, ERR_NOT_FOUND, NULL);
+    return ERR_OK;
+}
+
+enum error_code
+call_json(struct call *call, int status, const struct buf *body,
+          struct error *err)
+{
+    struct str copy = arena_str(&call->exchange->arena, buf_view(body));
+
+    if (body->failed || copy.at == NULL)
+        return error_internal(err, "answer too large");
+    http_response_body(&call->exchange->response, status, "application/json",
+                       copy);
+    return ERR_OK;
+}
+
+enum error_code
+call_query_bool(const struct call *call, const char *name, bool fallback,
+                bool *ret, struct error *err)
+{
+    struct str value = http_query(&call->exchange->request, name);
+
+    if (value.at == NULL)
+        *ret = fallback;
+    else if (str_eq_nocase(value, STR("true")))
+        *ret = true;
+    else if (str_eq_nocase(value, STR("false")))
+        *ret = false;
+    else
+        return error_set(err, ERR_VALUE,
+                         "Value of \"%s\" is empty or contains invalid data.",
+                         name);
+    return ERR_OK;
+}
+
+/* One entry of messages and causes. */
+static void
+message(struct json *json, struct str locale, const char *origin,
+        const char *text)
+{
+    json_object(json);
+    json_member(json, "locale", locale);
+    json_member_text(json, "localeOrigin", origin);
+    json_member_text(json, "text", text);
+    json_object_end(json);
+}
+
+/* The first tag of Accept-Language, or "und". */
+static struct str
+request_locale(const struct call *call)
+{
+    struct str rest = http_header(&call->exchange->request, "Accept-Language");
+    struct str tag = str_cut(&rest, ',');
+
+    tag = str_trim(str_cut(&tag, ';'));
+    if (tag.len == 0 || tag.len > 35)
+        return STR("und");
+    for (size_t i = 0; i < tag.len; i++) {
+        char c = tag.at[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              (c >= '0' && c <= '9') || c == '-'))
+            return STR("und");
+    }
+    return tag;
+}
+
+static void
+error_object(struct call *call, const struct error *err, struct json *json)
+{
+    char id[UUID_HEX];
+    struct str locale = request_locale(call);
+
+    json_object(json);
+    json_member_text(json, "detailCode", error_detail_code(err->code));
+    json_member_text(json, "trackingId", uuid_hex(&call->id, id));
+    json_key(json, "messages");
+    json_array(json);
+    message(json, STR("en-US"), "DEFAULT", error_text(err));
+    message(json, locale, "REQUEST", error_text(err));
+    json_array_end(json);
+    json_key(json, "causes");
+    json_array(json);
+    if (err->cause[0]) {
+        message(json, STR("en-US"), "DEFAULT", err->cause);
+        message(json, locale, "REQUEST", err->cause);
+    }
+    json_array_end(json);
+    json_object_end(json);
+}
+
+/* Contract 5.4: faults below the API layer. */
+static void
+framework_object(struct call *call, const struct error *err, struct json *json)
+{
+    char id[UUID_HEX];
+
+    json_object(json);
+    json_member_text(json, "errorName", error_detail_code(err->code));
+    json_member_text(json, "errorMessage", error_text(err));
+    json_member_text(json, "trackingId", uuid_hex(&call->id, id));
+    json_object_end(json);
+}
+
+static void
+one_member(struct json *json, const char *name, const struct error *err)
+{
+    json_object(json);
+    json_member_text(json, name, error_text(err));
+    json_object_end(json);
+}
+
+void
+call_fail(struct call *call, const struct error *err)
+{
+    struct http_response *response = &call->exchange->response;
+    CLEANUP(buf_done) struct buf body;
+    struct json json;
+
+    buf_init(&body, 1024 * 1024);
+    json_init(&json, &body);
+    switch (err->code) {
+    case ERR_UNAUTHENTICATED:
+        one_member(&json, "error", err);
+        break;
+    case ERR_RATE:
+        one_member(&json, "message", err);
+        break;
+    case ERR_METHOD:
+    case ERR_TOO_LARGE:
+    case ERR_MEDIA_TYPE:
+        framework_object(call, err, &json);
+        break;
+    default:
+        error_object(call, err, &json);
+        break;
+    }
+    struct str copy = arena_str(response->arena, buf_view(&body));
+
+    http_response_body(response, error_status(err->code), "application/json",
+                       body.failed || copy.at == NULL ? STR("{}") : copy);
+    if (err->code == ERR_UNAVAILABLE || err->code == ERR_RATE)
+        http_response_headerf(response, "Retry-After", "%u",
+                              MAX(call->retry_after, 1U));
+    if (err->code == ERR_UNAUTHENTICATED)
+        http_response_header(response, "WWW-Authenticate", STR("Bearer"));
+}
