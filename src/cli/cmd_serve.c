@@ -1,0 +1,221 @@
+/*
+ * cmd_serve.c - the server in the foreground, from start to drain.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "api/api.h"
+#include "cli/view.h"
+#include "store/auth_store.h"
+
+#define LIMITER_KEYS 65536
+#define HEADER_BYTES ((size_t)32 * 1024)
+#define ARENA_BYTES ((size_t)4 * 1024 * 1024)
+#define POLL_MS 20
+
+/* What a running server is made of, in the order of its making. */
+struct service {
+    struct cli *cli;
+    struct token_service *tokens;
+    struct snapshot_cache *snapshots;
+    struct limiter *requests, *token_clients, *token_addresses;
+    struct api *api;
+    struct http_server *http;
+};
+
+static void
+service_done(struct service *service)
+{
+    http_server_stop(service->http);
+    api_free(service->api);
+    limiter_free(service->token_addresses);
+    limiter_free(service->token_clients);
+    limiter_free(service->requests);
+    snapshot_cache_close(service->snapshots);
+    token_service_close(service->tokens);
+}
+
+static enum error_code MUST_USE
+check_settings(struct cli *cli, struct error *err)
+{
+    const struct settings *settings = &cli->settings;
+
+    if ((settings->tls_cert[0] == '\0') != (settings->tls_key[0] == '\0'))
+        return cli_wrong(cli, err, "tls-cert and tls-key go together");
+    return ERR_OK;
+}
+
+/* Beside the database file unless it is set. */
+static enum error_code MUST_USE
+cache_directory(struct cli *cli, const char **ret, struct error *err)
+{
+    static const char scheme[] = "sqlite:";
+    const char *database = cli->settings.database;
+
+    *ret = cli->settings.cache_dir;
+    if ((*ret)[0] != '\0')
+        return ERR_OK;
+    if (strncmp(database, scheme, strlen(scheme)) != 0)
+        return cli_wrong(cli, err,
+                         "cache-dir must be set: the database is no file that "
+                         "it could be beside");
+    *ret = arena_printf(&cli->arena, "%s-cache", database + strlen(scheme));
+    return *ret ? ERR_OK : error_internal(err, "out of memory");
+}
+
+static enum error_code MUST_USE
+open_snapshots(struct service *service, struct error *err)
+{
+    struct cli *cli = service->cli;
+    const char *directory = NULL;
+    struct registry registry;
+    struct db_tx *tx;
+    enum error_code rc = cache_directory(cli, &directory, err);
+
+    if (rc == ERR_OK)
+        rc = db_read_begin(cli->db, &tx, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = registry_find(tx, &cli->arena, &registry, err);
+    db_read_end(tx);
+    if (rc == ERR_OK)
+        rc = snapshot_cache_open(cli->db, directory, cli->settings.cache_bytes,
+                                 &registry.id, &service->snapshots, err);
+    return rc;
+}
+
+static enum error_code MUST_USE
+open_limiter(struct rate rate, struct limiter **ret, struct error *err)
+{
+    *ret = limiter_new((unsigned)rate.count, (int64_t)rate.seconds * 1000,
+                       LIMITER_KEYS);
+    return *ret ? ERR_OK : error_internal(err, "out of memory");
+}
+
+static enum error_code MUST_USE
+open_api(struct service *service, struct error *err)
+{
+    const struct settings *settings = &service->cli->settings;
+    enum error_code rc;
+
+    rc = token_service_open(service->cli->db, NULL, &service->tokens, err);
+    if (rc == ERR_OK)
+        rc = open_snapshots(service, err);
+    if (rc == ERR_OK)
+        rc = open_limiter(settings->rate_limit, &service->requests, err);
+    if (rc == ERR_OK)
+        rc = open_limiter(settings->token_rate_limit, &service->token_clients,
+                          err);
+    if (rc == ERR_OK)
+        rc = open_limiter(settings->token_address_rate_limit,
+                          &service->token_addresses, err);
+    if (rc != ERR_OK)
+        return rc;
+
+    const struct api_options options = {
+        .db = service->cli->db,
+        .tokens = service->tokens,
+        .snapshots = service->snapshots,
+        .requests = service->requests,
+        .token_clients = service->token_clients,
+        .token_addresses = service->token_addresses,
+        .public_url = settings->public_url[0] ? settings->public_url : NULL,
+        .pod = settings->pod,
+    };
+    return api_new(&options, &service->api, err);
+}
+
+static enum error_code MUST_USE
+start_http(struct service *service, struct error *err)
+{
+    const struct settings *settings = &service->cli->settings;
+    bool tls = settings->tls_cert[0] != '\0';
+    const struct http_options options = {
+        .listen = settings->listen,
+        .tls_cert = tls ? settings->tls_cert : NULL,
+        .tls_key = tls ? settings->tls_key : NULL,
+        .event_threads = (unsigned)settings->event_threads,
+        .workers = (unsigned)settings->workers,
+        .max_waiting = (unsigned)settings->max_waiting,
+        .max_connections = (unsigned)settings->max_connections,
+        .max_connections_per_address =
+            (unsigned)settings->max_connections_per_address,
+        .max_header_bytes = HEADER_BYTES,
+        .max_arena_bytes = ARENA_BYTES,
+        .header_s = (unsigned)settings->header_timeout,
+        .body_s = (unsigned)settings->body_timeout,
+        .idle_s = (unsigned)settings->idle_timeout,
+        .send_s = (unsigned)settings->send_timeout,
+    };
+
+    return http_server_start(&options, api_callbacks(service->api),
+                             &service->http, err);
+}
+
+/* A connection may hold its socket and a snapshot. */
+static void
+raise_descriptors(uint64_t connections)
+{
+    uint64_t wanted = 2 * connections + 256;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        log_line(LOG_WARN, "few_descriptors", "have=%ju wanted=%" PRIu64,
+                 (uintmax_t)limit.rlim_cur, wanted);
+}
+
+/* Let answers in progress finish; a second signal or the deadline ends it. */
+static void
+drain(struct service *service, const sigset_t *signals)
+{
+    const struct timespec poll = {.tv_nsec = POLL_MS * 1000000};
+    int64_t deadline = clock_mono_ms() +
+                       (int64_t)service->cli->settings.drain_timeout * 1000;
+
+    log_line(LOG_INFO, "draining", "active=%u",
+             http_server_active(service->http));
+    http_server_drain(service->http);
+    while (http_server_active(service->http) > 0 &&
+           clock_mono_ms() < deadline && sigtimedwait(signals, NULL, &poll) < 0)
+        continue;
+    log_line(LOG_INFO, "stopping", "dropped=%u",
+             http_server_active(service->http));
+}
+
+enum error_code
+cmd_serve(struct cli *cli, struct error *err)
+{
+    CLEANUP(service_done) struct service service = {.cli = cli};
+    sigset_t signals;
+    enum error_code rc = check_settings(cli, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    log_set_level(cli->settings.log_level);
+    /* Before any thread is there, so that all of them leave these to us. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGHUP, SIG_IGN);
+    raise_descriptors(cli->settings.max_connections);
+    rc = cli_open(cli, err);
+    if (rc == ERR_OK)
+        rc = open_api(&service, err);
+    if (rc == ERR_OK)
+        rc = start_http(&service, err);
+    if (rc != ERR_OK)
+        return rc;
+    fprintf(stderr, "listening on %s\n", http_server_url(service.http));
+    while (sigwaitinfo(&signals, NULL) < 0)
+        continue;
+    drain(&service, &signals);
+    return ERR_OK;
+}

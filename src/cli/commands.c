@@ -1,0 +1,196 @@
+/*
+ * commands.c - the table of commands.
+ */
+#include "cli/cli.h"
+
+#define DB (USED_ALWAYS | USED_WITH_DATABASE)
+
+const struct cli_command cli_commands[] = {
+    {.name = "init",
+     .uses = DB | USED_BY_INIT,
+     .help = "Create the schema, a signing key and the first administrator. "
+             "Prints the administrator and the client id and secret of a "
+             "personal access token; the secret is shown this once. On an "
+             "initialised database it changes nothing and exits 1.",
+     .options = {{"alias", "ALIAS", OPTION_MAY,
+                  "account ID of the administrator (admin)"},
+                 {"name", "NAME", OPTION_MAY, "display name (Administrator)"},
+                 {"email", "EMAIL", OPTION_MAY,
+                  "e-mail address (admin@localhost)"}},
+     .run = cmd_init},
+    {.name = "migrate",
+     .uses = DB,
+     .help = "Upgrade the schema of an initialised database. Prints the "
+             "version it had and the one it has.",
+     .run = cmd_migrate},
+
+    {.name = "identity create",
+     .uses = DB,
+     .help = "Add an identity. Somebody who calls the API, decides on "
+             "requests or is named as a manager; prints it as JSON. A taken "
+             "alias is refused.",
+     .options = {{"alias", "ALIAS", OPTION_MUST,
+                  "account ID; records name their manager by it"},
+                 {"name", "NAME", OPTION_MUST, "display name"},
+                 {"email", "EMAIL", OPTION_MUST, "e-mail address"},
+                 {"manager", "ALIAS", OPTION_MAY, "the identity's own manager"},
+                 {"level", "LEVEL", OPTION_REPEATS,
+                  "user level: ORG_ADMIN, SOURCE_ADMIN, SOURCE_SUBADMIN or "
+                  "another in capitals, which gives no rights here"}},
+     .run = cmd_identity_create},
+    {.name = "identity list",
+     .uses = DB,
+     .help = "List all identities.",
+     .run = cmd_identity_list},
+    {.name = "identity delete",
+     .argument = "ALIAS",
+     .uses = DB,
+     .help = "Delete an identity with its tokens and memberships. Its access "
+             "tokens stop working at once.",
+     .run = cmd_identity_delete},
+    {.name = "identity set-password",
+     .argument = "ALIAS",
+     .uses = DB,
+     .help = "Set the password for signing in. It is read from standard "
+             "input, one line; on a terminal it is asked for without echo.",
+     .run = cmd_identity_set_password},
+
+    {.name = "workgroup add",
+     .uses = DB,
+     .help = "Put an identity into a management workgroup. A SOURCE_SUBADMIN "
+             "has rights on the sources of its workgroups.",
+     .options = {{"group", "ID", OPTION_MUST, "the workgroup"},
+                 {"identity", "ALIAS", OPTION_MUST, "who joins it"}},
+     .run = cmd_workgroup_add},
+    {.name = "workgroup remove",
+     .uses = DB,
+     .help = "Take an identity out of a management workgroup.",
+     .options = {{"group", "ID", OPTION_MUST, "the workgroup"},
+                 {"identity", "ALIAS", OPTION_MUST, "who leaves it"}},
+     .run = cmd_workgroup_remove},
+    {.name = "workgroup list",
+     .uses = DB,
+     .help = "List the members of all management workgroups.",
+     .run = cmd_workgroup_list},
+
+    {.name = "token create",
+     .uses = DB,
+     .help = "Make a personal access token. It acts for its identity and "
+             "expires after six months; prints the client id and the secret, "
+             "which is shown this once. An identity has at most 10.",
+     .options = {{"identity", "ALIAS", OPTION_MUST, "whose token"},
+                 {"name", "NAME", OPTION_MAY,
+                  "a name, unique for the identity (the time)"},
+                 {"scope", "SCOPE", OPTION_REPEATS,
+                  "what it may be used for (everything the user level "
+                  "allows)"},
+                 {"validity", "SECONDS", OPTION_MAY,
+                  "life of an access token, 15 to 43200 (43200)"}},
+     .run = cmd_token_create},
+    {.name = "token list",
+     .uses = DB,
+     .help = "List all personal access tokens, without secrets.",
+     .run = cmd_token_list},
+    {.name = "token delete",
+     .argument = "ID",
+     .uses = DB,
+     .help = "Delete a personal access token. Its access tokens stop working "
+             "at once.",
+     .run = cmd_token_delete},
+
+    {.name = "client create",
+     .uses = DB,
+     .help = "Make an API client. A program that calls without an identity; "
+             "prints the client id and the secret, which is shown this once.",
+     .options = {{"name", "NAME", OPTION_MUST, "what the client is called"},
+                 {"scope", "SCOPE", OPTION_REPEATS,
+                  "what it may do (sp:scopes:all)"},
+                 {"grant", "GRANT", OPTION_REPEATS,
+                  "CLIENT_CREDENTIALS, AUTHORIZATION_CODE or REFRESH_TOKEN "
+                  "(CLIENT_CREDENTIALS)"},
+                 {"redirect-uri", "URI", OPTION_REPEATS,
+                  "where AUTHORIZATION_CODE may return to, exactly"},
+                 {"validity", "SECONDS", OPTION_MAY,
+                  "life of an access token, 15 to 43200 (750)"}},
+     .run = cmd_client_create},
+    {.name = "client list",
+     .uses = DB,
+     .help = "List all API clients, without secrets.",
+     .run = cmd_client_list},
+    {.name = "client delete",
+     .argument = "ID",
+     .uses = DB,
+     .help = "Delete an API client. Its access tokens stop working at once.",
+     .run = cmd_client_delete},
+
+    {.name = "source create",
+     .uses = DB | USED_BY_SOURCE,
+     .help = "Add a source of non-employees. Prints it as the API does.",
+     .options = {{"name", "NAME", OPTION_MUST, "1 to 128 characters, unique"},
+                 {"description", "TEXT", OPTION_MUST,
+                  "at most 4000 characters"},
+                 {"owner", "ALIAS", OPTION_MUST, "the identity that owns it"},
+                 {"workgroup", "ID", OPTION_MAY,
+                  "the management workgroup of its sub-admins"}},
+     .run = cmd_source_create},
+    {.name = "source list",
+     .uses = DB,
+     .help = "List all sources with the number of their records.",
+     .run = cmd_source_list},
+
+    {.name = "import",
+     .argument = "FILE",
+     .uses = DB | USED_BY_IMPORT,
+     .help = "Load a CSV into a source, all of it or nothing. FILE \"-\" is "
+             "standard input. The rules of the bulk upload: an account name "
+             "that exists is updated, another one created, nothing deleted. "
+             "Bad lines are listed on standard error. Prints a summary with "
+             "counts.",
+     .options = {{"source", "ID", OPTION_MUST, "id or sourceId of the source"},
+                 {"formula-guard", NULL, OPTION_MAY,
+                  "drop the ' that an export with --formula-guard put in "
+                  "front of cells"}},
+     .run = cmd_import},
+    {.name = "export",
+     .uses = DB,
+     .help = "Write the CSV of a source, the same bytes as the API. To "
+             "standard output, or to a file that appears only when it is "
+             "complete; then a summary with its digest is printed.",
+     .options = {{"source", "ID", OPTION_MUST, "id or sourceId of the source"},
+                 {"output", "FILE", OPTION_MAY,
+                  "write here instead of standard output"},
+                 {"line-end", "END", OPTION_MAY, "lf or crlf (lf)"},
+                 {"bom", NULL, OPTION_MAY, "begin with a byte order mark"},
+                 {"formula-guard", NULL, OPTION_MAY,
+                  "put ' in front of cells that a spreadsheet would take for "
+                  "a formula"}},
+     .run = cmd_export},
+    {.name = "sample",
+     .uses = USED_ALWAYS,
+     .help = "Write a CSV of made-up people to standard output, the same "
+             "people for the same seed. Their managers are those of \"sample "
+             "identities\".",
+     .options = {{"rows", "N", OPTION_MUST, "how many"},
+                 {"seed", "S", OPTION_MAY, "a number (1)"}},
+     .run = cmd_sample},
+    {.name = "sample identities",
+     .uses = DB,
+     .help = "Add the identities that sample people have as managers. Those "
+             "that exist stay as they are. Prints all of them.",
+     .run = cmd_sample_identities},
+
+    {.name = "serve",
+     .uses = DB | USED_BY_SERVE,
+     .help = "Serve the API until SIGTERM or SIGINT. Prints \"listening on "
+             "URL\" on standard error when it is ready. A signal lets answers "
+             "in progress finish; a second one ends at once.",
+     .run = cmd_serve},
+
+    {.name = "doc",
+     .argument = "settings|commands|errors",
+     .uses = USED_ALWAYS,
+     .help = "Print a page of the manual, in Markdown, from the tables in "
+             "the program.",
+     .run = cli_doc},
+};
+const size_t cli_command_count = COUNT(cli_commands);
