@@ -101,7 +101,7 @@ find_command(struct cli *cli, int argc, char **argv, int *ret_words,
     const char *second = argc > 2 ? argv[2] : "";
     bool help = strcmp(second, "--help") == 0 || strcmp(second, "-h") == 0;
     bool group = false;
-    struct near near;
+    struct near one, two;
     char *both;
 
     if (first == NULL)
@@ -118,13 +118,16 @@ find_command(struct cli *cli, int argc, char **argv, int *ret_words,
         return cli_wrong(cli, err, "a command goes before %s; see nelm --help",
                          first);
     both = arena_printf(&cli->arena, "%s %s", first, second);
-    near_init(&near, str_of(first));
+    if (both == NULL)
+        return error_internal(err, "the arguments are too long");
+    near_init(&one, str_of(first));
+    near_init(&two, str_of(both));
     for (size_t i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = &cli_commands[i];
         struct str rest = str_of(command->name);
         struct str head = str_cut(&rest, ' ');
 
-        if (both != NULL && strcmp(command->name, both) == 0) {
+        if (strcmp(command->name, both) == 0) {
             cli->command = command;
             *ret_words = 3;
             return ERR_OK;
@@ -134,6 +137,7 @@ find_command(struct cli *cli, int argc, char **argv, int *ret_words,
             *ret_words = 2;
         }
         group = group || (rest.at != NULL && str_eq(head, str_of(first)));
+        near_offer(rest.at ? &two : &one, command->name);
     }
     if (cli->command != NULL)
         return ERR_OK;
@@ -141,14 +145,12 @@ find_command(struct cli *cli, int argc, char **argv, int *ret_words,
         cli_help_group(str_of(first), &cli->out);
         return ERR_END;
     }
-    if (group)
-        near_init(&near, str_of(both));
-    for (size_t i = 0; i < cli_command_count; i++)
-        near_offer(&near, cli_commands[i].name);
+    const char *meant = two.best ? two.best : one.best;
+
     return cli_wrong(
         cli, err, "there is no command \"%s\"%s%s%s; see nelm %s",
-        group && second[0] ? both : first, near.best ? "; did you mean " : "",
-        near.best ? near.best : "", near.best ? "?" : "",
+        group && second[0] ? both : first, meant ? "; did you mean " : "",
+        meant ? meant : "", meant ? "?" : "",
         group ? arena_printf(&cli->arena, "%s --help", first) : "--help");
 }
 
@@ -190,8 +192,8 @@ parse_flag(struct cli *cli, char **argv, int *at, const char *flags[SETTINGS],
     bool is_switch = option != NULL && option->value == NULL;
 
     if (setting != NULL && !(setting->uses & cli->command->uses))
-        return cli_wrong(cli, err, "nelm %s has no use for --%s",
-                         cli->command->name, setting->name);
+        return cli_wrong(cli, err, "--%s is not for nelm %s", setting->name,
+                         cli->command->name);
     if (option == NULL && setting == NULL)
         return unknown_flag(cli, name, err);
     if (is_switch && value.at != NULL)

@@ -36,6 +36,7 @@ struct cli_command {
     const char *argument; /* the one word without a flag; NULL: none */
     unsigned uses;        /* enum setting_use */
     const char *help;     /* its first sentence is the summary */
+    bool hidden;          /* not listed */
     struct cli_option options[CLI_MAX_OPTIONS];
     cli_run *run;
 };

@@ -75,7 +75,8 @@ cli_help_group(struct str group, struct buf *to)
 {
     buf_text(to, "Commands:\n");
     for (size_t i = 0; i < cli_command_count; i++)
-        if (group.at == NULL || in_group(&cli_commands[i], group))
+        if (!cli_commands[i].hidden &&
+            (group.at == NULL || in_group(&cli_commands[i], group)))
             row(cli_commands[i].name, summary(&cli_commands[i]), to);
     buf_text(to, "\nFor one of them: nelm COMMAND --help\n");
 }
@@ -199,6 +200,8 @@ doc_commands(struct buf *to)
     for (size_t i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = &cli_commands[i];
 
+        if (command->hidden)
+            continue;
         buf_printf(to, "\n## nelm %s\n\n```\n", command->name);
         usage(command, to);
         buf_printf(to, "\n```\n\n%s\n", command->help);

@@ -55,8 +55,12 @@ view_source(struct cli *cli, struct db_tx *tx, const struct source *source,
     view_list(json, "accountManagers", STR(""), ' ');
     view_time(json, "created", source->created_ms);
     view_time(json, "modified", source->modified_ms);
-    if (counted)
+    if (counted) {
         json_member_int(json, "nonEmployeeCount", source->record_count);
+    } else {
+        snprintf(id, sizeof(id), "%" PRId64, source->number);
+        json_member_text(json, "cloudExternalId", id);
+    }
     json_object_end(json);
     return rc;
 }
@@ -171,8 +175,8 @@ cannot_read(struct error *err, const char *path)
                      strerrordesc_np(errno));
 }
 
-/* An import reads its file twice, so what comes from a pipe is kept in a file
- * without a name. */
+/* An import may run again from the beginning of its file, so what comes from a
+ * pipe is kept in a file without a name. */
 static enum error_code MUST_USE
 spool(int from, int *ret, struct error *err)
 {
@@ -277,6 +281,7 @@ cmd_import(struct cli *cli, struct error *err)
     struct import_options options = {
         .unguard = cli_value(cli, "formula-guard") != NULL,
         .check_managers = cli->settings.check_managers,
+        .reasons = true,
         .max_records = (int64_t)cli->settings.max_records_per_source,
         .progress = import_progress,
         .context = &progress};
@@ -297,16 +302,9 @@ cmd_import(struct cli *cli, struct error *err)
     if (rc != ERR_OK)
         return rc;
     options.source_id = source.id;
-    progress_begin(&progress, "checking", "rows", length);
-    rc = import_check(cli->db, fd, length, &options, &result, err);
+    progress_begin(&progress, "importing", "rows", length);
+    rc = import_apply(cli->db, fd, length, &options, &result, err);
     progress_end(&progress);
-    if (rc == ERR_OK) {
-        import_result_done(&result);
-        import_result_init(&result);
-        progress_begin(&progress, "writing", "rows", length);
-        rc = import_apply(cli->db, fd, length, &options, &result, err);
-        progress_end(&progress);
-    }
     if (rc == ERR_CONTENT && result.error_count > 0)
         return report_bad_lines(cli, &result, err);
     if (rc == ERR_OK)

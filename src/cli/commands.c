@@ -35,8 +35,8 @@ const struct cli_command cli_commands[] = {
                  {"email", "EMAIL", OPTION_MUST, "e-mail address"},
                  {"manager", "ALIAS", OPTION_MAY, "the identity's own manager"},
                  {"level", "LEVEL", OPTION_REPEATS,
-                  "user level: ORG_ADMIN, SOURCE_ADMIN, SOURCE_SUBADMIN or "
-                  "another in capitals, which gives no rights here"}},
+                  "user level: ORG_ADMIN, SOURCE_ADMIN or SOURCE_SUBADMIN; the "
+                  "other published ones give no rights here"}},
      .run = cmd_identity_create},
     {.name = "identity list",
      .uses = DB,
@@ -188,6 +188,7 @@ const struct cli_command cli_commands[] = {
 
     {.name = "doc",
      .argument = "settings|commands|errors",
+     .hidden = true,
      .uses = USED_ALWAYS,
      .help = "Print a page of the manual, in Markdown, from the tables in "
              "the program.",

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct progress {
-    const char *doing; /* "checking" */
+    const char *doing; /* "importing" */
     const char *unit;  /* of what is counted: "rows" */
     uint64_t total;    /* of the work; 0: unknown */
     bool terminal;
