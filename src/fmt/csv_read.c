@@ -122,15 +122,13 @@ read_row(struct csv_reader *r, const char *begin, const char *end)
         case AT_START:
             if (*at == ' ') {
                 at++;
-                break;
-            }
-            if (*at == '"') {
+            } else if (*at == '"') {
                 at++;
                 r->state = IN_QUOTES;
-                break;
+            } else {
+                r->state = IN_TEXT;
             }
-            r->state = IN_TEXT;
-            /* fall through */
+            break;
         case IN_TEXT:
             at = find(at, end, ',', '\n');
             if (at == end)

@@ -25,9 +25,14 @@ struct json {
 
 void json_init(struct json *json, struct buf *to);
 
-void json_object(struct json *json);
+/* Three names that jansson has too. Their linker names differ, or a program
+ * with both could run ours from inside of that library. One source file cannot
+ * include both headers. */
+void json_object(struct json *json) __asm__("nelm_json_object");
+void json_array(struct json *json) __asm__("nelm_json_array");
+void json_null(struct json *json) __asm__("nelm_json_null");
+
 void json_object_end(struct json *json);
-void json_array(struct json *json);
 void json_array_end(struct json *json);
 
 /* The name of the next member, a literal of plain ASCII letters, and its
@@ -40,7 +45,6 @@ void json_str(struct json *json, struct str text);
 void json_text(struct json *json, const char *text); /* NULL: null */
 void json_int(struct json *json, int64_t value);
 void json_bool(struct json *json, bool value);
-void json_null(struct json *json);
 
 /* json_key() and the value in one call. */
 void json_member(struct json *json, const char *name, struct str text);
