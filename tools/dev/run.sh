@@ -2,7 +2,7 @@
 
 # text NAME: the first member of that name in the JSON on standard input.
 text() {
-    sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1
+    tr '{},' '\n' | sed -n "s/^ *\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1
 }
 
 # A database with an administrator, managers, one source and its people.
@@ -14,7 +14,7 @@ make_demo() {
         NELM_DATABASE=sqlite:$1.new/nelm.db
         export NELM_DATABASE
         build/nelm init >"$1.new/admin.json"
-        build/nelm sample --managers | build/nelm identity import - >/dev/null
+        build/nelm sample identities >/dev/null
         build/nelm source create --name Contractors \
             --description "People who work with us" \
             --owner admin >"$1.new/source.json"
