@@ -36,11 +36,12 @@ events.on('test:pass', ({ skip, details }) => {
 });
 events.on('test:fail', () => { total.failed++; });
 
-const shown = typeof spec === 'function' && spec.prototype?._transform
-  ? events.compose(new spec()) : events.compose(spec);
-for await (const text of shown)
-  process.stdout.write(text);
-
-process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ` +
-  `${total.skipped} skipped\n`);
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+events.pipe(new spec()).pipe(process.stdout);
+events.on('end', () => {
+  // After the reporter's own last words.
+  process.on('exit', () => {
+    fs.writeSync(1, `\n${total.passed} passed, ${total.failed} failed, ` +
+      `${total.skipped} skipped\n`);
+  });
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+});

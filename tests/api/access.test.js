@@ -139,6 +139,23 @@ test('rights by user level', async (t) => {
       }
     });
   }
+  await t.test('a sub-administrator of the source has its template only',
+    async () => {
+      const theirs = await world.source('Theirs', { workgroup: 'group 1' });
+      await world.identity('sub', { levels: ['SOURCE_SUBADMIN'] });
+      const mine = await world.token(server, await world.pat('sub'));
+      const get = (path, id = theirs.id) =>
+        server.get(path(id), { token: mine });
+      checkError(await get(templatePath), 403, '403 Forbidden');
+      const group = ['--group', 'group 1', '--identity', 'sub'];
+      await world.cli(['workgroup', 'add', ...group]);
+      checkDownload(await get(templatePath), { rows: 0 });
+      checkError(await get(downloadPath), 403, '403 Forbidden');
+      checkError(await get(templatePath, source.id), 403, '403 Forbidden');
+      checkError(await get(templatePath, UNKNOWN), 403, '403 Forbidden');
+      await world.cli(['workgroup', 'remove', ...group]);
+      checkError(await get(templatePath), 403, '403 Forbidden');
+    });
   await t.test('the owner of the source has no right to export', async () => {
     const mine = await world.token(server, await world.pat('olga'));
     checkError(await server.get(downloadPath(source.id), { token: mine }),

@@ -7,14 +7,19 @@ import { after, before, test } from 'node:test';
 
 import { check401, checkCommon, checkJson, downloadPath } from './lib/http.js';
 import { b64, decode, es256, hs256, newKey, verifies } from './lib/jwt.js';
-import { World } from './lib/nelm.js';
+import { World, sleep } from './lib/nelm.js';
 
-let world, server, source, token, parts, jwk, jwks, realKey;
+let world, server, source, token, parts, jwk, jwks, realKey, brief, briefEnd;
 
 before(async () => {
   world = await World.create();
   source = await world.source('Bearers');
   server = await world.serve();
+  // Lives for 15 seconds; looked at again at the end of this file.
+  brief = await world.token(server, await world.json('token', 'create',
+    '--identity', world.admin.identity.alias, '--name', 'brief',
+    '--validity', '15'));
+  briefEnd = Date.now() + 15_000;
   token = await world.token(server);
   parts = decode(token);
   jwks = await server.get('/.well-known/jwks.json');
@@ -250,4 +255,13 @@ test('a token outlives a restart of the server', async () => {
   const answer = await other.get(downloadPath(source.id), { token });
   assert.equal(answer.status, 200);
   await other.stop();
+});
+
+test('a token that was good is refused once it expires', async () => {
+  assert.equal(decode(brief).payload.exp, decode(brief).payload.iat + 15);
+  if (Date.now() < briefEnd - 2000)
+    assert.equal((await call(`Bearer ${brief}`)).status, 200);
+  await sleep(Math.max(0, briefEnd + 1500 - Date.now()));
+  check401(await call(`Bearer ${brief}`),
+    'JWT validation failed: JWT is expired');
 });

@@ -21,7 +21,7 @@ const get = (source) => server.get(downloadPath(source.id), { token });
 
 test('10 000 sample rows', async (t) => {
   const sample = await world.sample(10_000, 42);
-  await world.managersOf(sample);
+  await world.sampleManagers();
   const given = parseCsv(sample);
   const source = await world.source('Sample');
   const summary = await world.import(source, sample);

@@ -9,7 +9,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { CsvReader, canonicalRow, streamCsv } from '../api/lib/csv.js';
+import { canonicalRow, streamCsv } from '../api/lib/csv.js';
 import { checkCommon, REVALIDATED, downloadPath } from '../api/lib/http.js';
 import { MemoryWatch, mib } from '../api/lib/memory.js';
 import { NELM, World, run } from '../api/lib/nelm.js';
@@ -28,17 +28,7 @@ before(async () => {
     { stdio: ['ignore', out, 'inherit'] });
   fs.closeSync(out);
   assert.equal(made.status, 0);
-  // The managers repeat: the first rows name them all.
-  const head = Buffer.alloc(4 << 20);
-  const fd = fs.openSync(sample, 'r');
-  const length = fs.readSync(fd, head, 0, head.length, 0);
-  fs.closeSync(fd);
-  const text = head.subarray(0, length).toString();
-  const aliases = new Set();
-  for (const row of new CsvReader().push(text.slice(text.indexOf('\n') + 1)))
-    aliases.add(row[5]);
-  for (const alias of aliases)
-    await world.identity(alias);
+  await world.sampleManagers();
 });
 after(() => world?.done());
 

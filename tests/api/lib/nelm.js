@@ -12,7 +12,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { request, readToken } from './http.js';
-import { parseCsv } from './csv.js';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -99,9 +98,11 @@ export class World {
     return { NELM_DATABASE: this.database };
   }
 
-  // Run `nelm ARGS` on this world's database.
-  start(args, { input, env } = {}) {
-    return run(NELM, args,
+  // Run `nelm ARGS` on this world's database. `prefix` is a program that runs
+  // it in its own place, such as taskset.
+  start(args, { input, env, prefix = [] } = {}) {
+    const [program, ...rest] = [...prefix, NELM, ...args];
+    return run(program, rest,
       { input, cwd: this.dir, env: { ...this.env(), ...env } });
   }
 
@@ -119,8 +120,10 @@ export class World {
     return JSON.parse(stdout.toString());
   }
 
-  async serve(args = UNLIMITED, { env } = {}) {
-    const child = spawn(NELM, ['serve', '--listen', '127.0.0.1:0', ...args], {
+  async serve(args = UNLIMITED, { env, prefix = [] } = {}) {
+    const [program, ...rest] =
+      [...prefix, NELM, 'serve', '--listen', '127.0.0.1:0', ...args];
+    const child = spawn(program, rest, {
       cwd: this.dir, env: { ...cleanEnvironment(), ...this.env(), ...env },
       stdio: ['ignore', 'inherit', 'pipe'],
     });
@@ -168,14 +171,15 @@ export class World {
       ...levels.flatMap((level) => ['--level', level]));
   }
 
-  async source(name, { description = 'made by a test', owner } = {}) {
+  async source(name, { owner = this.admin.identity.alias, workgroup } = {}) {
     return this.json('source', 'create', '--name', name,
-      '--description', description,
-      '--owner', owner ?? this.admin.identity.alias);
+      '--description', 'made by a test', '--owner', owner,
+      ...(workgroup ? ['--workgroup', workgroup] : []));
   }
 
   async pat(alias, ...scopes) {
     return this.json('token', 'create', '--identity', alias,
+      '--name', `token ${this.files++}`,
       ...scopes.flatMap((scope) => ['--scope', scope]));
   }
 
@@ -200,12 +204,9 @@ export class World {
       ['sample', '--rows', String(rows), '--seed', String(seed)])).stdout;
   }
 
-  // The people that a CSV names as managers have to exist.
-  async managersOf(csv) {
-    const aliases = new Set(parseCsv(csv).slice(1).map((row) => row[5]));
-    for (const alias of aliases)
-      await this.identity(alias);
-    return aliases;
+  // The people whom sample rows name as managers.
+  sampleManagers() {
+    return this.cli(['sample', 'identities']);
   }
 
   async sql(statement) {
