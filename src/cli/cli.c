@@ -11,6 +11,7 @@
 #include "base/sink.h"
 
 #define MAX_ARENA_BYTES (16 * 1024 * 1024)
+#define MAX_JOINED_BYTES 65536
 #define MAX_OUT_BYTES (16 * 1024 * 1024)
 
 enum error_code
@@ -35,17 +36,25 @@ cli_value(const struct cli *cli, const char *option)
     return NULL;
 }
 
-struct str
-cli_joined(struct cli *cli, const char *option, char separator)
+enum error_code
+cli_joined(struct cli *cli, const char *option, char separator, struct str *ret,
+           struct error *err)
 {
-    char *all = NULL;
-    const char mark[] = {separator, '\0'};
+    CLEANUP(buf_done) struct buf all;
 
+    buf_init(&all, MAX_JOINED_BYTES);
     for (size_t i = 0; i < cli->given_count; i++)
-        if (strcmp(cli->given[i].option->name, option) == 0)
-            all = arena_printf(&cli->arena, "%s%s%s", all ? all : "",
-                               all ? mark : "", cli->given[i].text);
-    return str_of(all);
+        if (strcmp(cli->given[i].option->name, option) == 0) {
+            buf_text(&all, cli->given[i].text);
+            buf_char(&all, separator);
+        }
+    *ret = (struct str){NULL, 0};
+    if (all.len > 0)
+        *ret = arena_str(&cli->arena, str_n(all.data, all.len - 1));
+    /* Without the list a token would get every right there is. */
+    if (all.failed || cli->arena.failed)
+        return cli_wrong(cli, err, "the list of --%s is too long", option);
+    return ERR_OK;
 }
 
 enum error_code

@@ -69,7 +69,8 @@ int cli_main(int argc, char **argv);
 const char *cli_value(const struct cli *cli, const char *option);
 /* The texts of a repeated flag, joined by `separator`; at NULL when there is
  * none. */
-struct str cli_joined(struct cli *cli, const char *option, char separator);
+enum error_code cli_joined(struct cli *cli, const char *option, char separator,
+                           struct str *ret, struct error *err) MUST_USE;
 
 /* Say that the command was called wrongly. */
 enum error_code cli_wrong(struct cli *cli, struct error *err, const char *fmt,

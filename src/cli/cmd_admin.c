@@ -32,9 +32,12 @@ struct job {
 static enum error_code MUST_USE
 read_levels(struct cli *cli, struct str *ret, struct error *err)
 {
-    struct str levels = cli_joined(cli, "level", ' ');
-    struct str rest = levels, word;
+    struct str levels, rest, word;
+    enum error_code rc = cli_joined(cli, "level", ' ', &levels, err);
 
+    if (rc != ERR_OK)
+        return rc;
+    rest = levels;
     while (list_next(&rest, &word))
         if (levels_parse(word) == 0)
             return cli_wrong(cli, err, "there is no user level \"%.*s\"",
@@ -362,10 +365,12 @@ read_client(struct job *job, uint64_t seconds, struct error *err)
     enum error_code rc;
 
     rc = cli_number(job->cli, "validity", 15, 43200, seconds, &validity, err);
+    if (rc == ERR_OK)
+        rc = cli_joined(job->cli, "scope", ' ', &client->scopes, err);
     if (rc != ERR_OK)
         return rc;
     client->token_seconds = (int64_t)validity;
-    client->scopes = rest = cli_joined(job->cli, "scope", ' ');
+    rest = client->scopes;
     while (list_next(&rest, &word))
         if (scopes_parse(word) == 0)
             return cli_wrong(job->cli, err, "there is no scope \"%.*s\"",
@@ -484,9 +489,14 @@ read_grants(struct cli *cli, struct client *client, struct error *err)
 {
     static const char *const known[] = {"CLIENT_CREDENTIALS",
                                         "AUTHORIZATION_CODE", "REFRESH_TOKEN"};
-    struct str rest = cli_joined(cli, "grant", ' '), word;
+    struct str rest, word;
     bool by_code = false;
+    enum error_code rc = cli_joined(cli, "grant", ' ', &rest, err);
 
+    if (rc == ERR_OK)
+        rc = cli_joined(cli, "redirect-uri", '\n', &client->redirect_uris, err);
+    if (rc != ERR_OK)
+        return rc;
     client->grants = rest.at ? rest : STR("CLIENT_CREDENTIALS");
     while (list_next(&rest, &word)) {
         if (!one_of(word, known, COUNT(known)))
@@ -494,7 +504,7 @@ read_grants(struct cli *cli, struct client *client, struct error *err)
                              STR_ARG(word));
         by_code = by_code || str_eq(word, str_of(known[1]));
     }
-    client->redirect_uris = rest = cli_joined(cli, "redirect-uri", '\n');
+    rest = client->redirect_uris;
     if (by_code && rest.at == NULL)
         return cli_wrong(cli, err, "AUTHORIZATION_CODE needs a --redirect-uri");
     while (rest.at != NULL) {
