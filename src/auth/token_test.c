@@ -674,15 +674,55 @@ static void
 a_token_cannot_change_its_owner(void **state)
 {
     struct world *world = *state;
-    struct buf header;
+    struct buf pat, api;
 
-    get_token(world, world->api_id, world->api_secret, &header);
-    expect(world, buf_view(&header), NULL);
-    run_sql(world, "BEGIN; UPDATE client SET kind = 'PAT',"
-                   "identity_id = (SELECT id FROM identity) WHERE kind = 'API';"
-                   "UPDATE registry SET auth_epoch = auth_epoch + 1; COMMIT");
-    expect(world, buf_view(&header), REVOKED);
-    buf_done(&header);
+    get_token(world, world->pat_id, world->pat_secret, &pat);
+    get_token(world, world->api_id, world->api_secret, &api);
+    expect(world, buf_view(&pat), NULL);
+    expect(world, buf_view(&api), NULL);
+    run_sql(world,
+            "BEGIN; UPDATE client SET kind = 'PAT',"
+            "identity_id = (SELECT id FROM identity) WHERE kind = 'API';"
+            "INSERT INTO identity SELECT zeroblob(16), 9, 'b', 'b', name,"
+            "name_key, email, email_key, NULL, 'ORG_ADMIN', NULL, created_ms,"
+            "modified_ms FROM identity;"
+            "UPDATE client SET identity_id = zeroblob(16) WHERE name = 'pat';"
+            "UPDATE registry SET auth_epoch = auth_epoch + 1; COMMIT");
+    expect(world, buf_view(&pat), REVOKED);
+    expect(world, buf_view(&api), REVOKED);
+    buf_done(&pat);
+    buf_done(&api);
+}
+
+static void
+a_public_client_has_no_secret_to_guess(void **state)
+{
+    struct world *world = *state;
+    const struct {
+        const char *grant, *secret, *error;
+    } tries[] = {
+        {"client_credentials", world->api_secret, "invalid_client"},
+        {"authorization_code", world->api_secret, "invalid_client"},
+        {"authorization_code", NULL, "unauthorized_client"},
+    };
+
+    run_sql(world, "UPDATE client SET secret_sha256 = NULL");
+    for (size_t i = 0; i < COUNT(tries); i++) {
+        struct grant_request request = {
+            .grant_type = str_of(tries[i].grant),
+            .client_id = str_of(world->api_id),
+            .client_secret = str_of(tries[i].secret),
+        };
+        struct grant_error refusal;
+        struct buf json;
+
+        buf_init(&json, 65536);
+        assert_int_equal(
+            token_grant(world->service, &request, &json, &refusal, NULL),
+            ERR_VALUE);
+        assert_string_equal(refusal.error, tries[i].error);
+        buf_done(&json);
+    }
 }
 
 /* Keys. */
@@ -950,6 +990,7 @@ main(void)
         TEST(what_another_program_changes_counts_at_once),
         TEST(an_expired_client_gets_no_token_and_its_tokens_end),
         TEST(a_token_cannot_change_its_owner),
+        TEST(a_public_client_has_no_secret_to_guess),
         TEST(keys_rotate_without_a_restart),
         TEST(without_a_key_nothing_is_signed),
         TEST(a_failing_database_is_not_a_refusal),
