@@ -95,7 +95,7 @@ setup(void **state)
     struct world *world = calloc(1, sizeof(*world));
     int from;
 
-    strcpy(world->dir, "/tmp/nelm-token-XXXXXX");
+    snprintf(world->dir, sizeof(world->dir), "/tmp/nelm-token-XXXXXX");
     assert_non_null(mkdtemp(world->dir));
     snprintf(world->url, sizeof(world->url), "sqlite:%s/db", world->dir);
     clock_set_for_test(NOW_MS);
