@@ -446,7 +446,8 @@ cmd_sample(struct cli *cli, struct error *err)
     if (rc != ERR_OK)
         return rc;
     fd_sink_init(&to, STDOUT_FILENO);
-    return sample_write(&to.sink, rows, seed, err);
+    return sample_write(&to.sink, rows, seed, cli_value(cli, "custom") != NULL,
+                        err);
 }
 
 static enum error_code

@@ -171,7 +171,9 @@ const struct cli_command cli_commands[] = {
              "people for the same seed. Their managers are those of \"sample "
              "identities\".",
      .options = {{"rows", "N", OPTION_MUST, "how many"},
-                 {"seed", "S", OPTION_MAY, "a number (1)"}},
+                 {"seed", "S", OPTION_MAY, "a number (1)"},
+                 {"custom", NULL, OPTION_MAY,
+                  "two custom columns more: costCenter and notes"}},
      .run = cmd_sample},
     {.name = "sample identities",
      .uses = DB,

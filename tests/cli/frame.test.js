@@ -79,8 +79,9 @@ test('the list of commands is complete', () => {
 test('the manual is what the program says', async (t) => {
   for (const page of ['settings', 'commands', 'errors']) {
     await t.test(page, () => {
-      assert.equal(fs.readFileSync(`${root}/docs/manual/${page}.md`, 'utf8'),
-        nelm(['doc', page]).stdout,
+      const committed =
+        fs.readFileSync(`${root}/docs/manual/${page}.md`, 'utf8');
+      assert.ok(committed === nelm(['doc', page]).stdout,
         `make it anew: nelm doc ${page} >docs/manual/${page}.md`);
     });
   }
