@@ -3,7 +3,7 @@
  * (contract 9.5 and 16.4). The only place that knows what a valid record is;
  * the import, the API and the console all come here.
  *
- * Memory:  `ret` borrows from the input, the arena and the schema.
+ * Memory:  `ret` borrows from the input, the custom buffer and the lookup.
  * Errors:  validate_record() reports every fault, not the first: missing
  *          values as one REQUIRED, then one fault per field.
  * Threads: a struct schema is read-only after schema_load(); safe everywhere.
@@ -11,6 +11,7 @@
 #ifndef NELM_CORE_VALIDATE_H
 #define NELM_CORE_VALIDATE_H
 
+#include "base/buf.h"
 #include "store/source_store.h"
 
 struct schema {
@@ -20,8 +21,8 @@ struct schema {
     bool check_managers; /* setting: unknown managers are refused */
 };
 
-/* Raw values as they came, by position in schema.attribute. `at` NULL:
- * absent (the caller decides what absence means: see `keep_custom`). */
+/* Raw values as they came, by position in schema.attribute; well-formed
+ * UTF-8. `at` NULL: absent. */
 struct values {
     struct str value[SCHEMA_MAX];
 };
@@ -37,7 +38,7 @@ enum fault_kind { FAULT_REQUIRED, FAULT_VALUE, FAULT_LENGTH };
 struct fault {
     enum fault_kind kind;
     struct str field;   /* technical name */
-    const char *reason; /* static: "is not a date", for logs and tables */
+    const char *reason; /* static, goes on behind the field: "is not a date" */
 };
 
 struct faults {
@@ -46,17 +47,19 @@ struct faults {
 };
 
 /* Check and convert: trims, parses dates, resolves the manager, compares the
- * dates, packs custom values into *custom. `old` is the record that is
- * updated, or NULL for a new one: custom attributes whose value is absent keep
- * what `old` has. ERR_OK with faults->count == 0 and *ret filled (key, id,
- * source and times untouched); ERR_VALUE with faults; anything else is a
- * failure of the database. */
+ * dates, packs custom values into *custom (cleared first). `old` is the record
+ * that is updated, or NULL for a new one: custom attributes whose value is
+ * absent keep what `old` has, others are cleared by an empty value. ERR_OK with
+ * faults->count == 0 and *ret filled (key, id, source and times untouched);
+ * ERR_VALUE with faults, in the order of the schema; anything else is a failure
+ * of the database. The manager's alias in *ret lives as long as what `managers`
+ * answered; with `managers` NULL the text is stored as it was sent. */
 enum error_code validate_record(const struct schema *schema,
                                 const struct values *values,
                                 const struct record *old,
                                 struct manager_lookup *managers,
-                                struct arena *arena, struct buf *custom,
-                                struct record *ret, struct faults *faults,
+                                struct buf *custom, struct record *ret,
+                                struct faults *faults,
                                 struct error *err) MUST_USE;
 
 /* One text for all faults of a record, as the API answers it (contract 4 step
@@ -65,11 +68,19 @@ enum error_code validate_record(const struct schema *schema,
 enum error_code faults_error(const struct schema *schema,
                              const struct faults *faults, struct error *err);
 
-/* The line form of contract 16.4: "Line 3: email is required; ...". */
+/* The line form of contract 16.4: "Line 3: email is required;", all faults
+ * one behind the other. With `reasons` each value fault is followed by its
+ * reason: for people, who see more than a client's parser needs. */
 void faults_line(const struct schema *schema, const struct faults *faults,
-                 uint64_t line, struct buf *to);
+                 uint64_t line, bool reasons, struct buf *to);
 
-/* Everything one needs to know of a source before touching its records. */
+/* Does `a` show the same as `b`, custom values included? Ids and times do not
+ * count, nor do leftovers of attributes that are gone. */
+bool record_same(const struct schema *schema, const struct record *a,
+                 const struct record *b);
+
+/* Everything one needs to know of a source before touching its records.
+ * Managers are checked unless the caller turns that off. */
 enum error_code schema_load(struct db_tx *tx, const struct uuid *source_id,
                             struct arena *arena, struct schema *ret,
                             struct error *err) MUST_USE;
