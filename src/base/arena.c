@@ -56,7 +56,7 @@ arena_reset(struct arena *arena)
 
     while (first != NULL && first->next != NULL)
         first = first->next;
-    if (first != NULL && first->size > FIRST_BYTES)
+    if (FIRST_BYTES == 0)
         first = NULL;
     free_blocks(arena, first);
     if (first != NULL)
