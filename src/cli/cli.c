@@ -217,15 +217,16 @@ parse_flag(struct cli *cli, char **argv, int *at, const char *flags[SETTINGS],
             return cli_wrong(cli, err, "--%.*s needs a value", STR_ARG(name));
         ++*at;
     }
-    const char *earlier = setting ? flags[setting - settings_table]
-                                  : cli_value(cli, option->name);
+    size_t number = setting ? (size_t)(setting - settings_table) : 0;
+    bool repeats = option != NULL && option->many == OPTION_REPEATS;
 
-    if (earlier != NULL && (!option || option->many != OPTION_REPEATS))
+    if (!repeats &&
+        (option ? cli_value(cli, option->name) : flags[number]) != NULL)
         return cli_wrong(cli, err, "--%.*s is given twice", STR_ARG(name));
-    if (setting != NULL)
-        flags[setting - settings_table] = text;
-    else
+    if (option != NULL)
         cli->given[cli->given_count++] = (struct cli_given){option, text};
+    else
+        flags[number] = text;
     return ERR_OK;
 }
 
