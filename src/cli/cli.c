@@ -295,7 +295,7 @@ int
 cli_main(int argc, char **argv)
 {
     struct cli cli = {0};
-    struct error err = ERROR_INIT, late = ERROR_INIT;
+    struct error err = ERROR_INIT;
     enum error_code rc;
 
     fill_descriptors();
@@ -321,8 +321,8 @@ cli_main(int argc, char **argv)
         if (cli.usage && cli.command != NULL)
             buf_printf(&cli.out, "see nelm %s --help\n", cli.command->name);
         fd_sink_init(&out, STDERR_FILENO);
-        rc = sink_write(&out.sink, cli.out.data, cli.out.len, &late);
-        rc = ERR_INTERNAL;
+        /* Where standard error is gone there is nobody left to tell. */
+        (void)!sink_write(&out.sink, cli.out.data, cli.out.len, NULL);
     }
     db_close(cli.db);
     settings_done(&cli.settings);

@@ -188,7 +188,7 @@ cmd_identity_set_password(struct cli *cli, struct error *err)
 {
     struct job job = {.cli = cli, .alias = str_of(cli->argument)};
     char first[PASSWORD_MAX + 3], second[PASSWORD_MAX + 3];
-    struct str password, again;
+    struct str password = {NULL, 0}, again = {NULL, 0};
     enum error_code rc;
 
     rc = read_secret("password: ", first, sizeof(first), &password, err);

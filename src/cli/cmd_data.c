@@ -395,14 +395,15 @@ export_to(struct cli *cli, int fd, unsigned variant, struct error *err)
     db_read_end(tx);
     if (rc != ERR_OK)
         return rc;
-    EVP_DigestFinal_ex(out.digest, digest, &digest_len);
+    if (EVP_DigestFinal_ex(out.digest, digest, &digest_len) != 1)
+        return error_internal(err, "EVP_DigestFinal_ex");
     hex_encode(digest, digest_len, hex);
     view_begin(cli);
     json_object(&cli->json);
     json_member_int(&cli->json, "rows", rows);
     json_member_int(&cli->json, "bytes", (int64_t)out.bytes);
     json_member_text(&cli->json, "sha256", hex);
-    json_member_int(&cli->json, "revision", source.revision);
+    json_member_int(&cli->json, "revision", schema.source.revision);
     json_object_end(&cli->json);
     buf_char(&cli->out, '\n');
     return ERR_OK;
