@@ -169,8 +169,8 @@ const SCOPES = [
   [['sp:scopes:all'], 200],
   [['idn:nelm:manage'], 403],
   [['sp:scopes:default'], 403],
-  [['made:up:scope'], 403],
-  [['made:up:scope', 'idn:nelm:read'], 200],
+  [['sp:my-personal-access-tokens:read'], 403],
+  [['sp:my-personal-access-tokens:read', 'idn:nelm:read'], 200],
 ];
 
 test('scopes, of personal tokens and of clients', async (t) => {

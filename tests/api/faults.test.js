@@ -16,13 +16,18 @@ import { HEADER, UNLIMITED, World, line, sleep } from './lib/nelm.js';
 const ROWS = 10_000;
 const KILLS = 24;
 
+const mounts = [];
 let world;
 
 before(async () => {
   world = await World.create();
   await world.identity('boss');
 });
-after(() => world?.done());
+after(async () => {
+  for (const at of mounts)
+    spawnSync('umount', ['--lazy', at]);
+  await world?.done();
+});
 
 function generation(rows, number) {
   let csv = `${HEADER}\n`;
@@ -34,18 +39,19 @@ function generation(rows, number) {
 test(`kill -9 during an import leaves before or after, ${KILLS} times`,
   async (t) => {
     const source = await world.source('Killed imports');
-    let state = generation(ROWS, 0);
+    await world.import(source, generation(ROWS, 0));
+    let state = generation(ROWS, 1);
     const began = Date.now();
     await world.import(source, state);
     const whole_ms = Date.now() - began;
     let before = 0;
     let after = 0;
     for (let round = 1; round <= KILLS; round++) {
-      const next = generation(ROWS, round);
+      const next = generation(ROWS, round + 1);
       const file = world.file(next, 'killed.csv');
       const running = world.start(['import', '--source', source.id, file]);
       // Spread over the whole length, a little past its end.
-      const delay = whole_ms * 1.2 * (round - Math.random()) / KILLS;
+      const delay = whole_ms * 1.3 * (round - Math.random()) / KILLS;
       await sleep(delay);
       running.child.kill('SIGKILL');
       const { code } = await running;
@@ -64,7 +70,7 @@ test(`kill -9 during an import leaves before or after, ${KILLS} times`,
       `${after} after`);
     assert.ok(before > 0, 'no kill came in time: the test proves nothing');
     // What is left behind does not stand in the way.
-    const last = generation(ROWS, KILLS + 1);
+    const last = generation(ROWS, KILLS + 2);
     await world.import(source, last);
     assert.ok((await world.export(source)).equals(last));
     assert.equal(await world.sql('PRAGMA integrity_check'), 'ok');
@@ -148,12 +154,6 @@ test('the cache may be deleted while the server runs', async () => {
     fs.rmSync(cache, { recursive: true, force: true });
   }
   await server.stop();
-});
-
-const mounts = [];
-after(() => {
-  for (const at of mounts)
-    spawnSync('umount', ['--lazy', at]);
 });
 
 function tmpfs(at, size) {

@@ -186,7 +186,9 @@ export class World {
   async client(name, { scopes = [], grants = ['CLIENT_CREDENTIALS'] } = {}) {
     return this.json('client', 'create', '--name', name,
       ...scopes.flatMap((scope) => ['--scope', scope]),
-      ...grants.flatMap((grant) => ['--grant', grant]));
+      ...grants.flatMap((grant) => ['--grant', grant]),
+      ...(grants.includes('AUTHORIZATION_CODE')
+        ? ['--redirect-uri', 'http://127.0.0.1:1/back'] : []));
   }
 
   async import(source, csv) {
