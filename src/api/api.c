@@ -8,6 +8,9 @@
 #include "api/call.h"
 #include "base/log.h"
 
+/* Where no body is expected, so much of one is read and dropped. */
+#define IGNORED_BODY_BYTES ((size_t)64 * 1024)
+
 /* First path segments that name a version of the API; all mean the same. */
 static const struct str versions[] = {
     {"v3", 2}, {"v2024", 5}, {"v2025", 5}, {"v2026", 5}, {"beta", 4},
@@ -105,6 +108,26 @@ find_route(struct call *call, struct error *err)
     }
 }
 
+/* The one bearer token of the request; two would be believed in part. */
+static enum error_code
+authenticate(struct call *call, struct error *err)
+{
+    const struct http_request *request = &call->exchange->request;
+    unsigned count = 0;
+    enum error_code rc;
+
+    for (size_t i = 0; i < request->header_count; i++)
+        count += str_eq_nocase(request->headers[i].name, STR("Authorization"));
+    if (count > 1)
+        return error_set(err, ERR_UNAUTHENTICATED,
+                         "JWT validation failed: JWT is malformed");
+    rc = token_verify(call->api->options.tokens,
+                      http_header(request, "Authorization"),
+                      call->exchange->may_block, &call->principal, err);
+    call->known = rc == ERR_OK;
+    return rc;
+}
+
 /* One budget per client and API version (contract 6). */
 static enum error_code
 count_request(struct call *call, struct error *err)
@@ -125,7 +148,6 @@ count_request(struct call *call, struct error *err)
 static enum error_code
 admit(struct call *call, struct error *err)
 {
-    struct http_exchange *exchange = call->exchange;
     enum error_code rc = ERR_OK;
 
     if (call->stage == CALL_NEW) {
@@ -136,9 +158,7 @@ admit(struct call *call, struct error *err)
                                                            : CALL_ROUTED;
     }
     if (call->stage == CALL_ROUTED) {
-        rc = token_verify(call->api->options.tokens,
-                          http_header(&exchange->request, "Authorization"),
-                          exchange->may_block, &call->principal, err);
+        rc = authenticate(call, err);
         if (rc != ERR_OK)
             return rc;
         rc = count_request(call, err);
@@ -202,7 +222,7 @@ on_head(struct http_exchange *exchange)
 
     if (rc != ERR_OK)
         return settle(call, rc, &err);
-    exchange->max_body = call->route->max_body;
+    exchange->max_body = MAX(call->route->max_body, IGNORED_BODY_BYTES);
     return HTTP_BODY;
 }
 

@@ -2,7 +2,7 @@
 #include "api/call.h"
 
 #include "base/secret.h"
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 #include "http/multipart.h"
 
 #define MAX_FORM_FIELD 8192
@@ -166,15 +166,15 @@ static void
 token_refuse(struct call *call, const struct grant_error *refusal)
 {
     CLEANUP(buf_done) struct buf body;
-    struct json json;
+    struct jw json;
     struct error ignored;
 
     buf_init(&body, 4096);
-    json_init(&json, &body);
-    json_object(&json);
-    json_member_text(&json, "error", refusal->error);
-    json_member_text(&json, "error_description", refusal->description);
-    json_object_end(&json);
+    jw_init(&json, &body);
+    jw_object(&json);
+    jw_member_text(&json, "error", refusal->error);
+    jw_member_text(&json, "error_description", refusal->description);
+    jw_object_end(&json);
     (void)!call_json(call, refusal->status, &body, &ignored);
     if (refusal->status == 401)
         http_response_header(&call->exchange->response, "WWW-Authenticate",
@@ -244,12 +244,12 @@ base_url(const struct call *call)
 }
 
 static void
-url_member(struct json *json, struct call *call, const char *name,
+url_member(struct jw *json, struct call *call, const char *name,
            const char *path)
 {
     struct str base = base_url(call);
 
-    json_member_text(
+    jw_member_text(
         json, name,
         arena_printf(&call->exchange->arena, "%.*s%s", STR_ARG(base), path));
 }
@@ -260,19 +260,19 @@ auth_api_info(struct call *call, struct error *err)
     const struct api *api = call->api;
     CLEANUP(buf_done) struct buf body;
     char tenant[UUID_TEXT];
-    struct json json;
+    struct jw json;
 
     buf_init(&body, 64 * 1024);
-    json_init(&json, &body);
-    json_object(&json);
-    json_member_text(&json, "tenantId", uuid_dashed(&api->registry.id, tenant));
-    json_member(&json, "tenantName", api->registry.tenant_name);
+    jw_init(&json, &body);
+    jw_object(&json);
+    jw_member_text(&json, "tenantId", uuid_dashed(&api->registry.id, tenant));
+    jw_member(&json, "tenantName", api->registry.tenant_name);
     url_member(&json, call, "authorizeEndpoint", "/oauth/authorize");
     url_member(&json, call, "tokenEndpoint", "/oauth/token");
     url_member(&json, call, "cloudDomainUrl", "");
     url_member(&json, call, "logoutUrl", "/logout");
-    json_member_text(&json, "pod", api->options.pod);
-    json_object_end(&json);
+    jw_member_text(&json, "pod", api->options.pod);
+    jw_object_end(&json);
     return call_json(call, 200, &body, err);
 }
 

@@ -1,7 +1,7 @@
 /* call.c - what handlers and dispatch need to read a call and answer it. */
 #include "api/call.h"
 
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 
 enum error_code
 call_param_id(const struct call *call, unsigned index, struct uuid *ret,
@@ -50,14 +50,14 @@ call_query_bool(const struct call *call, const char *name, bool fallback,
 
 /* One entry of messages and causes. */
 static void
-message(struct json *json, struct str locale, const char *origin,
+message(struct jw *json, struct str locale, const char *origin,
         const char *text)
 {
-    json_object(json);
-    json_member(json, "locale", locale);
-    json_member_text(json, "localeOrigin", origin);
-    json_member_text(json, "text", text);
-    json_object_end(json);
+    jw_object(json);
+    jw_member(json, "locale", locale);
+    jw_member_text(json, "localeOrigin", origin);
+    jw_member_text(json, "text", text);
+    jw_object_end(json);
 }
 
 /* The first tag of Accept-Language, or "und". */
@@ -81,48 +81,48 @@ request_locale(const struct call *call)
 }
 
 static void
-error_object(struct call *call, const struct error *err, struct json *json)
+error_object(struct call *call, const struct error *err, struct jw *json)
 {
     char id[UUID_HEX];
     struct str locale = request_locale(call);
 
-    json_object(json);
-    json_member_text(json, "detailCode", error_detail_code(err->code));
-    json_member_text(json, "trackingId", uuid_hex(&call->id, id));
-    json_key(json, "messages");
-    json_array(json);
+    jw_object(json);
+    jw_member_text(json, "detailCode", error_detail_code(err->code));
+    jw_member_text(json, "trackingId", uuid_hex(&call->id, id));
+    jw_key(json, "messages");
+    jw_array(json);
     message(json, STR("en-US"), "DEFAULT", error_text(err));
     message(json, locale, "REQUEST", error_text(err));
-    json_array_end(json);
-    json_key(json, "causes");
-    json_array(json);
+    jw_array_end(json);
+    jw_key(json, "causes");
+    jw_array(json);
     if (err->cause[0]) {
         message(json, STR("en-US"), "DEFAULT", err->cause);
         message(json, locale, "REQUEST", err->cause);
     }
-    json_array_end(json);
-    json_object_end(json);
+    jw_array_end(json);
+    jw_object_end(json);
 }
 
 /* Contract 5.4: faults below the API layer. */
 static void
-framework_object(struct call *call, const struct error *err, struct json *json)
+framework_object(struct call *call, const struct error *err, struct jw *json)
 {
     char id[UUID_HEX];
 
-    json_object(json);
-    json_member_text(json, "errorName", error_detail_code(err->code));
-    json_member_text(json, "errorMessage", error_text(err));
-    json_member_text(json, "trackingId", uuid_hex(&call->id, id));
-    json_object_end(json);
+    jw_object(json);
+    jw_member_text(json, "errorName", error_detail_code(err->code));
+    jw_member_text(json, "errorMessage", error_text(err));
+    jw_member_text(json, "trackingId", uuid_hex(&call->id, id));
+    jw_object_end(json);
 }
 
 static void
-one_member(struct json *json, const char *name, const struct error *err)
+one_member(struct jw *json, const char *name, const struct error *err)
 {
-    json_object(json);
-    json_member_text(json, name, error_text(err));
-    json_object_end(json);
+    jw_object(json);
+    jw_member_text(json, name, error_text(err));
+    jw_object_end(json);
 }
 
 void
@@ -130,10 +130,10 @@ call_fail(struct call *call, const struct error *err)
 {
     struct http_response *response = &call->exchange->response;
     CLEANUP(buf_done) struct buf body;
-    struct json json;
+    struct jw json;
 
     buf_init(&body, 1024 * 1024);
-    json_init(&json, &body);
+    jw_init(&json, &body);
     switch (err->code) {
     case ERR_UNAUTHENTICATED:
         one_member(&json, "error", err);

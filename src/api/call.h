@@ -59,6 +59,7 @@ struct call {
     struct str family; /* "v3", "v2024", ..., "beta", "v1", "" for root */
     struct http_field params[ROUTER_MAX_CAPTURES]; /* raw segments */
     struct principal principal;
+    bool known;           /* `principal` is set */
     unsigned allowed;     /* methods, for ERR_METHOD */
     unsigned retry_after; /* seconds, for ERR_RATE and ERR_UNAVAILABLE */
     bool waits;           /* the handler queued `waiter` before ERR_LATER */

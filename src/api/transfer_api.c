@@ -33,6 +33,19 @@ parse_variant(const struct call *call, unsigned *ret, struct error *err)
     return ERR_OK;
 }
 
+/* One byte of an extended parameter value (RFC 8187 section 3.2.1). */
+static void
+rfc8187_byte(struct buf *to, char c)
+{
+    bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                 (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_';
+
+    if (plain)
+        buf_char(to, c);
+    else
+        buf_printf(to, "%%%02X", (unsigned char)c);
+}
+
 static void
 disposition(struct http_response *response, const char *prefix,
             struct str source_name)
@@ -46,8 +59,7 @@ disposition(struct http_response *response, const char *prefix,
     if (changed) {
         buf_printf(&star, "; filename*=UTF-8''%s", prefix);
         for (size_t i = 0; i < source_name.len; i++)
-            /* Every byte may be escaped (RFC 8187 section 3.2). */
-            buf_printf(&star, "%%%02X", (unsigned char)source_name.at[i]);
+            rfc8187_byte(&star, source_name.at[i]);
         buf_text(&star, ".csv");
     }
     http_response_headerf(response, "Content-Disposition",

@@ -6,7 +6,7 @@
 #include "auth/claims.h"
 #include "auth/token_internal.h"
 #include "base/secret.h"
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 #include "store/auth_store.h"
 #include "store/identity_store.h"
 
@@ -141,17 +141,17 @@ token_key_create(struct db_tx *tx, struct error *err)
 }
 
 static void
-add_jwk(struct json *json, const struct jwt_key *key)
+add_jwk(struct jw *json, const struct jwt_key *key)
 {
-    json_object(json);
-    json_member_text(json, "kty", "EC");
-    json_member_text(json, "crv", "P-256");
-    json_member_text(json, "x", key->x);
-    json_member_text(json, "y", key->y);
-    json_member_text(json, "use", "sig");
-    json_member_text(json, "alg", "ES256");
-    json_member_text(json, "kid", key->kid);
-    json_object_end(json);
+    jw_object(json);
+    jw_member_text(json, "kty", "EC");
+    jw_member_text(json, "crv", "P-256");
+    jw_member_text(json, "x", key->x);
+    jw_member_text(json, "y", key->y);
+    jw_member_text(json, "use", "sig");
+    jw_member_text(json, "alg", "ES256");
+    jw_member_text(json, "kid", key->kid);
+    jw_object_end(json);
 }
 
 void
@@ -160,7 +160,7 @@ token_jwks(struct token_service *service, struct buf *to)
     CLEANUP(key_set_unref) struct key_set *keys = NULL;
     int64_t now_ms = clock_now_ms();
     struct db_tx *tx;
-    struct json json;
+    struct jw json;
 
     if (db_read_begin(service->db, &tx, NULL) == ERR_OK) {
         if (keys_current(service, tx, &keys, NULL) != ERR_OK)
@@ -169,16 +169,16 @@ token_jwks(struct token_service *service, struct buf *to)
     }
     if (keys == NULL)
         keys = keys_ref(service);
-    json_init(&json, to);
-    json_object(&json);
-    json_key(&json, "keys");
-    json_array(&json);
+    jw_init(&json, to);
+    jw_object(&json);
+    jw_key(&json, "keys");
+    jw_array(&json);
     for (size_t i = 0; keys != NULL && i < keys->count; i++) {
         if (key_usable(&keys->keys[i], now_ms))
             add_jwk(&json, &keys->keys[i].jwt);
     }
-    json_array_end(&json);
-    json_object_end(&json);
+    jw_array_end(&json);
+    jw_object_end(&json);
 }
 
 /* The service. */

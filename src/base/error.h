@@ -61,7 +61,7 @@ enum error_code error_busy(struct error *err, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
 /* Facts of a code: HTTP status, "400.1.3 Illegal value", default text, and
- * its name in lower case ("value"). Valid for every failure code. */
+ * its name in error.def ("VALUE"). Valid for every failure code. */
 int error_status(enum error_code code);
 const char *error_detail_code(enum error_code code);
 const char *error_default_text(enum error_code code);

@@ -15,7 +15,7 @@
 
 #include "base/settings.h"
 #include "db/db.h"
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 
 enum cli_many { OPTION_MAY, OPTION_MUST, OPTION_REPEATS };
 
@@ -57,10 +57,10 @@ struct cli {
     struct cli_given *given; /* in order */
     size_t given_count;
     const char *argument;
-    struct db *db;    /* after cli_open() */
-    struct buf out;   /* waits for standard output */
-    struct json json; /* writes to `out` */
-    bool usage;       /* the error is the caller's mistake: exit 2 */
+    struct db *db;  /* after cli_open() */
+    struct buf out; /* waits for standard output */
+    struct jw json; /* writes to `out` */
+    bool usage;     /* the error is the caller's mistake: exit 2 */
 };
 
 int cli_main(int argc, char **argv);

@@ -216,16 +216,16 @@ find_member(struct job *job, struct db_tx *tx, struct error *err)
 }
 
 static void
-view_member(struct json *json, struct str group, const struct uuid *id,
+view_member(struct jw *json, struct str group, const struct uuid *id,
             struct str alias)
 {
     char text[UUID_HEX];
 
-    json_object(json);
-    json_member(json, "group", group);
-    json_member_text(json, "identity", uuid_hex(id, text));
-    json_member(json, "alias", alias);
-    json_object_end(json);
+    jw_object(json);
+    jw_member(json, "group", group);
+    jw_member_text(json, "identity", uuid_hex(id, text));
+    jw_member(json, "alias", alias);
+    jw_object_end(json);
 }
 
 static enum error_code
@@ -317,41 +317,41 @@ static enum error_code MUST_USE
 view_client(struct cli *cli, struct db_tx *tx, const struct client *client,
             const char *secret, struct error *err)
 {
-    struct json *json = &cli->json;
+    struct jw *json = &cli->json;
     enum error_code rc = ERR_OK;
     char id[UUID_TEXT];
 
     uuid_dashed(&client->id, id);
-    json_object(json);
+    jw_object(json);
     if (secret != NULL) {
-        json_member_text(json, "clientId", id);
-        json_member_text(json, "clientSecret", secret);
+        jw_member_text(json, "clientId", id);
+        jw_member_text(json, "clientSecret", secret);
     }
-    json_member_text(json, "id", id);
-    json_member(json, "name", client->name);
+    jw_member_text(json, "id", id);
+    jw_member(json, "name", client->name);
     view_list(json, "scope", client->scopes, ' ');
     if (client->kind == CLIENT_PAT) {
         rc = view_reference_id(cli, tx, "owner", &client->identity_id, err);
     } else {
-        json_member_text(json, "type",
+        jw_member_text(json, "type",
                          client->has_secret ? "CONFIDENTIAL" : "PUBLIC");
         view_list(json, "grantTypes", client->grants, ' ');
         view_list(json, "redirectUris", client->redirect_uris, '\n');
     }
     view_time(json, "created", client->created_ms);
-    json_key(json, "lastUsed");
+    jw_key(json, "lastUsed");
     if (client->last_used_ms == 0) {
-        json_null(json);
+        jw_null(json);
     } else {
         char text[MOMENT_TEXT];
 
         moment_utc(client->last_used_ms, text);
-        json_text(json, text);
+        jw_text(json, text);
     }
-    json_member_int(json, "accessTokenValiditySeconds", client->token_seconds);
+    jw_member_int(json, "accessTokenValiditySeconds", client->token_seconds);
     if (client->expires_ms != 0)
         view_time(json, "expirationDate", client->expires_ms);
-    json_object_end(json);
+    jw_object_end(json);
     return rc;
 }
 

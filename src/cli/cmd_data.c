@@ -34,34 +34,34 @@ static enum error_code MUST_USE
 view_source(struct cli *cli, struct db_tx *tx, const struct source *source,
             bool counted, struct error *err)
 {
-    struct json *json = &cli->json;
+    struct jw *json = &cli->json;
     enum error_code rc = ERR_OK;
     char id[UUID_TEXT], hex[UUID_HEX];
 
-    json_object(json);
-    json_member_text(json, "id", uuid_dashed(&source->id, id));
-    json_member_text(json, "sourceId", uuid_hex(&source->source_id, hex));
-    json_member(json, "name", source->name);
-    json_member(json, "description", source->description);
+    jw_object(json);
+    jw_member_text(json, "id", uuid_dashed(&source->id, id));
+    jw_member_text(json, "sourceId", uuid_hex(&source->source_id, hex));
+    jw_member(json, "name", source->name);
+    jw_member(json, "description", source->description);
     if (source->has_owner)
         rc = view_reference_id(cli, tx, "owner", &source->owner_id, err);
     if (source->workgroup.at != NULL) {
-        json_key(json, "managementWorkgroup");
-        json_object(json);
-        json_member(json, "id", source->workgroup);
-        json_object_end(json);
+        jw_key(json, "managementWorkgroup");
+        jw_object(json);
+        jw_member(json, "id", source->workgroup);
+        jw_object_end(json);
     }
     view_list(json, "approvers", STR(""), ' ');
     view_list(json, "accountManagers", STR(""), ' ');
     view_time(json, "created", source->created_ms);
     view_time(json, "modified", source->modified_ms);
     if (counted) {
-        json_member_int(json, "nonEmployeeCount", source->record_count);
+        jw_member_int(json, "nonEmployeeCount", source->record_count);
     } else {
         snprintf(id, sizeof(id), "%" PRId64, source->number);
-        json_member_text(json, "cloudExternalId", id);
+        jw_member_text(json, "cloudExternalId", id);
     }
-    json_object_end(json);
+    jw_object_end(json);
     return rc;
 }
 
@@ -237,16 +237,16 @@ import_progress(void *context, uint64_t bytes, uint64_t rows)
 static void
 view_import(struct cli *cli, const struct import_result *result, bool done)
 {
-    struct json *json = &cli->json;
+    struct jw *json = &cli->json;
 
     view_begin(cli);
-    json_object(json);
-    json_member_int(json, "rows", result->rows);
-    json_member_int(json, "created", done ? result->created : 0);
-    json_member_int(json, "updated", done ? result->updated : 0);
-    json_member_int(json, "unchanged", done ? result->unchanged : 0);
-    json_member_int(json, "errors", result->error_count);
-    json_object_end(json);
+    jw_object(json);
+    jw_member_int(json, "rows", result->rows);
+    jw_member_int(json, "created", done ? result->created : 0);
+    jw_member_int(json, "updated", done ? result->updated : 0);
+    jw_member_int(json, "unchanged", done ? result->unchanged : 0);
+    jw_member_int(json, "errors", result->error_count);
+    jw_object_end(json);
     buf_char(&cli->out, '\n');
 }
 
@@ -399,12 +399,12 @@ export_to(struct cli *cli, int fd, unsigned variant, struct error *err)
         return error_internal(err, "EVP_DigestFinal_ex");
     hex_encode(digest, digest_len, hex);
     view_begin(cli);
-    json_object(&cli->json);
-    json_member_int(&cli->json, "rows", rows);
-    json_member_int(&cli->json, "bytes", (int64_t)out.bytes);
-    json_member_text(&cli->json, "sha256", hex);
-    json_member_int(&cli->json, "revision", schema.source.revision);
-    json_object_end(&cli->json);
+    jw_object(&cli->json);
+    jw_member_int(&cli->json, "rows", rows);
+    jw_member_int(&cli->json, "bytes", (int64_t)out.bytes);
+    jw_member_text(&cli->json, "sha256", hex);
+    jw_member_int(&cli->json, "revision", schema.source.revision);
+    jw_object_end(&cli->json);
     buf_char(&cli->out, '\n');
     return ERR_OK;
 }
@@ -458,7 +458,7 @@ sample_identities(struct db_tx *tx, void *context, struct error *err)
     enum error_code rc = ERR_OK;
 
     view_begin(cli);
-    json_array(&cli->json);
+    jw_array(&cli->json);
     for (unsigned i = 0; rc == ERR_OK && i < sample_manager_count; i++) {
         const struct sample_manager *manager = &sample_managers[i];
         struct identity identity;
@@ -475,7 +475,7 @@ sample_identities(struct db_tx *tx, void *context, struct error *err)
         if (rc == ERR_OK)
             rc = view_identity(cli, tx, &identity, err);
     }
-    json_array_end(&cli->json);
+    jw_array_end(&cli->json);
     return rc;
 }
 

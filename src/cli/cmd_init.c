@@ -76,10 +76,10 @@ cmd_migrate(struct cli *cli, struct error *err)
         rc = migrate_run(cli->db, &from, err);
     if (rc != ERR_OK)
         return rc;
-    json_object(&cli->json);
-    json_member_int(&cli->json, "from", from);
-    json_member_int(&cli->json, "to", migrate_latest());
-    json_object_end(&cli->json);
+    jw_object(&cli->json);
+    jw_member_int(&cli->json, "from", from);
+    jw_member_int(&cli->json, "to", migrate_latest());
+    jw_object_end(&cli->json);
     buf_char(&cli->out, '\n');
     return ERR_OK;
 }
@@ -128,19 +128,19 @@ insert_first(struct db_tx *tx, void *context, struct error *err)
 static void
 view_first(struct cli *cli, const struct first *first)
 {
-    struct json *json = &cli->json;
+    struct jw *json = &cli->json;
     char hex[UUID_HEX], id[UUID_TEXT];
 
-    json_object(json);
-    json_key(json, "identity");
-    json_object(json);
-    json_member_text(json, "id", uuid_hex(&first->admin.id, hex));
-    json_member(json, "alias", first->admin.alias);
-    json_member(json, "name", first->admin.name);
-    json_object_end(json);
-    json_member_text(json, "clientId", uuid_dashed(&first->token.id, id));
-    json_member_text(json, "clientSecret", first->secret);
-    json_object_end(json);
+    jw_object(json);
+    jw_key(json, "identity");
+    jw_object(json);
+    jw_member_text(json, "id", uuid_hex(&first->admin.id, hex));
+    jw_member(json, "alias", first->admin.alias);
+    jw_member(json, "name", first->admin.name);
+    jw_object_end(json);
+    jw_member_text(json, "clientId", uuid_dashed(&first->token.id, id));
+    jw_member_text(json, "clientSecret", first->secret);
+    jw_object_end(json);
     buf_char(&cli->out, '\n');
 }
 

@@ -70,7 +70,7 @@ void
 view_begin(struct cli *cli)
 {
     buf_clear(&cli->out);
-    json_init(&cli->json, &cli->out);
+    jw_init(&cli->json, &cli->out);
 }
 
 enum error_code
@@ -86,26 +86,26 @@ view_write(struct cli *cli, db_work *work, void *context, struct error *err)
 }
 
 void
-view_time(struct json *json, const char *key, int64_t ms)
+view_time(struct jw *json, const char *key, int64_t ms)
 {
     char text[MOMENT_TEXT];
 
     moment_utc(ms, text);
-    json_member_text(json, key, text);
+    jw_member_text(json, key, text);
 }
 
 void
-view_reference(struct json *json, const char *key,
+view_reference(struct jw *json, const char *key,
                const struct identity *identity)
 {
     char id[UUID_HEX];
 
-    json_key(json, key);
-    json_object(json);
-    json_member_text(json, "type", "IDENTITY");
-    json_member_text(json, "id", uuid_hex(&identity->id, id));
-    json_member(json, "name", identity->name);
-    json_object_end(json);
+    jw_key(json, key);
+    jw_object(json);
+    jw_member_text(json, "type", "IDENTITY");
+    jw_member_text(json, "id", uuid_hex(&identity->id, id));
+    jw_member(json, "name", identity->name);
+    jw_object_end(json);
 }
 
 enum error_code
@@ -124,42 +124,42 @@ view_reference_id(struct cli *cli, struct db_tx *tx, const char *key,
 }
 
 void
-view_list(struct json *json, const char *key, struct str list, char mark)
+view_list(struct jw *json, const char *key, struct str list, char mark)
 {
-    json_key(json, key);
+    jw_key(json, key);
     if (list.at == NULL) {
-        json_null(json);
+        jw_null(json);
         return;
     }
-    json_array(json);
+    jw_array(json);
     while (list.at != NULL) {
         struct str word = str_cut(&list, mark);
 
         if (word.len > 0)
-            json_str(json, word);
+            jw_str(json, word);
     }
-    json_array_end(json);
+    jw_array_end(json);
 }
 
 enum error_code
 view_identity(struct cli *cli, struct db_tx *tx,
               const struct identity *identity, struct error *err)
 {
-    struct json *json = &cli->json;
+    struct jw *json = &cli->json;
     enum error_code rc = ERR_OK;
     char id[UUID_HEX];
 
-    json_object(json);
-    json_member_text(json, "id", uuid_hex(&identity->id, id));
-    json_member(json, "alias", identity->alias);
-    json_member(json, "name", identity->name);
-    json_member(json, "email", identity->email);
+    jw_object(json);
+    jw_member_text(json, "id", uuid_hex(&identity->id, id));
+    jw_member(json, "alias", identity->alias);
+    jw_member(json, "name", identity->name);
+    jw_member(json, "email", identity->email);
     if (identity->has_manager)
         rc = view_reference_id(cli, tx, "manager", &identity->manager_id, err);
     view_list(json, "levels", identity->levels, ' ');
     view_time(json, "created", identity->created_ms);
     view_time(json, "modified", identity->modified_ms);
-    json_object_end(json);
+    jw_object_end(json);
     return rc;
 }
 
@@ -185,12 +185,12 @@ view_run(struct cli *cli, view_all *all, struct error *err)
         rc = db_read_begin(cli->db, &each.tx, err);
     if (rc != ERR_OK)
         return rc;
-    json_array(&cli->json);
+    jw_array(&cli->json);
     rc = all(&each, &scratch, err);
     db_read_end(each.tx);
     if (rc == ERR_OK)
         rc = each.rc;
-    json_array_end(&cli->json);
+    jw_array_end(&cli->json);
     buf_char(&cli->out, '\n');
     return rc;
 }

@@ -42,7 +42,7 @@ enum error_code view_write(struct cli *cli, db_work *work, void *context,
                            struct error *err) MUST_USE;
 
 /* {"type":"IDENTITY","id":...,"name":...} as member `key`. */
-void view_reference(struct json *json, const char *key,
+void view_reference(struct jw *json, const char *key,
                     const struct identity *identity);
 /* The same for an id; the member is left out when nobody has that id. */
 enum error_code view_reference_id(struct cli *cli, struct db_tx *tx,
@@ -50,14 +50,14 @@ enum error_code view_reference_id(struct cli *cli, struct db_tx *tx,
                                   struct error *err) MUST_USE;
 
 /* ["A","B"] of "A B" as member `key`; null of a str without text. */
-void view_list(struct json *json, const char *key, struct str list, char mark);
+void view_list(struct jw *json, const char *key, struct str list, char mark);
 
 /* An identity with its manager, as one JSON object. */
 enum error_code view_identity(struct cli *cli, struct db_tx *tx,
                               const struct identity *identity,
                               struct error *err) MUST_USE;
 
-void view_time(struct json *json, const char *key, int64_t ms);
+void view_time(struct jw *json, const char *key, int64_t ms);
 
 /* What every personal access token has: kind, grants, an end. */
 #define PAT_SECONDS 43200

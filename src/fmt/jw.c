@@ -1,4 +1,4 @@
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -7,14 +7,14 @@
 #include "fmt/scan.h"
 
 void
-json_init(struct json *json, struct buf *to)
+jw_init(struct jw *json, struct buf *to)
 {
-    *json = (struct json){.to = to};
+    *json = (struct jw){.to = to};
 }
 
 /* What goes before any value; the next one in line needs a comma. */
 static void
-begin_value(struct json *json)
+begin_value(struct jw *json)
 {
     if (json->comma)
         buf_char(json->to, ',');
@@ -22,7 +22,7 @@ begin_value(struct json *json)
 }
 
 static void
-open_value(struct json *json, char bracket)
+open_value(struct jw *json, char bracket)
 {
     begin_value(json);
     buf_char(json->to, bracket);
@@ -31,7 +31,7 @@ open_value(struct json *json, char bracket)
 }
 
 static void
-close_value(struct json *json, char bracket)
+close_value(struct jw *json, char bracket)
 {
     assert(json->depth > 0);
     json->depth--;
@@ -40,25 +40,25 @@ close_value(struct json *json, char bracket)
 }
 
 void
-json_object(struct json *json)
+jw_object(struct jw *json)
 {
     open_value(json, '{');
 }
 
 void
-json_object_end(struct json *json)
+jw_object_end(struct jw *json)
 {
     close_value(json, '}');
 }
 
 void
-json_array(struct json *json)
+jw_array(struct jw *json)
 {
     open_value(json, '[');
 }
 
 void
-json_array_end(struct json *json)
+jw_array_end(struct jw *json)
 {
     close_value(json, ']');
 }
@@ -141,7 +141,7 @@ put_string(struct buf *to, struct str text)
 }
 
 void
-json_key_str(struct json *json, struct str name)
+jw_key_str(struct jw *json, struct str name)
 {
     begin_value(json);
     put_string(json->to, name);
@@ -150,7 +150,7 @@ json_key_str(struct json *json, struct str name)
 }
 
 void
-json_key(struct json *json, const char *name)
+jw_key(struct jw *json, const char *name)
 {
     begin_value(json);
     buf_char(json->to, '"');
@@ -160,66 +160,66 @@ json_key(struct json *json, const char *name)
 }
 
 void
-json_str(struct json *json, struct str text)
+jw_str(struct jw *json, struct str text)
 {
     begin_value(json);
     put_string(json->to, text);
 }
 
 void
-json_text(struct json *json, const char *text)
+jw_text(struct jw *json, const char *text)
 {
     if (text == NULL)
-        json_null(json);
+        jw_null(json);
     else
-        json_str(json, str_of(text));
+        jw_str(json, str_of(text));
 }
 
 void
-json_int(struct json *json, int64_t value)
+jw_int(struct jw *json, int64_t value)
 {
     begin_value(json);
     buf_printf(json->to, "%" PRId64, value);
 }
 
 void
-json_bool(struct json *json, bool value)
+jw_bool(struct jw *json, bool value)
 {
     begin_value(json);
     buf_text(json->to, value ? "true" : "false");
 }
 
 void
-json_null(struct json *json)
+jw_null(struct jw *json)
 {
     begin_value(json);
     buf_text(json->to, "null");
 }
 
 void
-json_member(struct json *json, const char *name, struct str text)
+jw_member(struct jw *json, const char *name, struct str text)
 {
-    json_key(json, name);
-    json_str(json, text);
+    jw_key(json, name);
+    jw_str(json, text);
 }
 
 void
-json_member_text(struct json *json, const char *name, const char *text)
+jw_member_text(struct jw *json, const char *name, const char *text)
 {
-    json_key(json, name);
-    json_text(json, text);
+    jw_key(json, name);
+    jw_text(json, text);
 }
 
 void
-json_member_int(struct json *json, const char *name, int64_t value)
+jw_member_int(struct jw *json, const char *name, int64_t value)
 {
-    json_key(json, name);
-    json_int(json, value);
+    jw_key(json, name);
+    jw_int(json, value);
 }
 
 void
-json_member_bool(struct json *json, const char *name, bool value)
+jw_member_bool(struct jw *json, const char *name, bool value)
 {
-    json_key(json, name);
-    json_bool(json, value);
+    jw_key(json, name);
+    jw_bool(json, value);
 }

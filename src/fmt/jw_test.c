@@ -1,4 +1,4 @@
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,38 +9,38 @@
 static void
 commas_stand_between_values_only(void **state)
 {
-    struct json json;
+    struct jw json;
     struct buf buf;
 
     (void)state;
     buf_init(&buf, 1000);
-    json_init(&json, &buf);
-    json_array(&json);
-    json_object(&json);
-    json_member(&json, "a", STR("x"));
-    json_member_text(&json, "b", "y");
-    json_member_text(&json, "c", NULL);
-    json_member_int(&json, "d", -5);
-    json_member_bool(&json, "e", true);
-    json_key(&json, "f");
-    json_array(&json);
-    json_array_end(&json);
-    json_key(&json, "g");
-    json_object(&json);
-    json_object_end(&json);
-    json_key_str(&json, STR("h\"\n"));
-    json_array(&json);
-    json_int(&json, 1);
-    json_null(&json);
-    json_bool(&json, false);
-    json_text(&json, "z");
-    json_array(&json);
-    json_array_end(&json);
-    json_array_end(&json);
-    json_object_end(&json);
-    json_object(&json);
-    json_object_end(&json);
-    json_array_end(&json);
+    jw_init(&json, &buf);
+    jw_array(&json);
+    jw_object(&json);
+    jw_member(&json, "a", STR("x"));
+    jw_member_text(&json, "b", "y");
+    jw_member_text(&json, "c", NULL);
+    jw_member_int(&json, "d", -5);
+    jw_member_bool(&json, "e", true);
+    jw_key(&json, "f");
+    jw_array(&json);
+    jw_array_end(&json);
+    jw_key(&json, "g");
+    jw_object(&json);
+    jw_object_end(&json);
+    jw_key_str(&json, STR("h\"\n"));
+    jw_array(&json);
+    jw_int(&json, 1);
+    jw_null(&json);
+    jw_bool(&json, false);
+    jw_text(&json, "z");
+    jw_array(&json);
+    jw_array_end(&json);
+    jw_array_end(&json);
+    jw_object_end(&json);
+    jw_object(&json);
+    jw_object_end(&json);
+    jw_array_end(&json);
     assert_int_equal(json.depth, 0);
     assert_string_equal(
         buf.data,
@@ -85,7 +85,7 @@ static const struct {
 static void
 strings_are_escaped_and_well_formed(void **state)
 {
-    struct json json;
+    struct jw json;
     struct buf buf;
 
     (void)state;
@@ -93,8 +93,8 @@ strings_are_escaped_and_well_formed(void **state)
     for (size_t i = 0; i < COUNT(strings); i++) {
         print_message("%s\n", strings[i].label);
         buf_clear(&buf);
-        json_init(&json, &buf);
-        json_str(&json, strings[i].text);
+        jw_init(&json, &buf);
+        jw_str(&json, strings[i].text);
         assert_string_equal(buf.data, strings[i].want);
     }
     buf_done(&buf);
@@ -103,17 +103,17 @@ strings_are_escaped_and_well_formed(void **state)
 static void
 integers_keep_every_digit(void **state)
 {
-    struct json json;
+    struct jw json;
     struct buf buf;
 
     (void)state;
     buf_init(&buf, 1000);
-    json_init(&json, &buf);
-    json_array(&json);
-    json_int(&json, INT64_MIN);
-    json_int(&json, 0);
-    json_int(&json, INT64_MAX);
-    json_array_end(&json);
+    jw_init(&json, &buf);
+    jw_array(&json);
+    jw_int(&json, INT64_MIN);
+    jw_int(&json, 0);
+    jw_int(&json, INT64_MAX);
+    jw_array_end(&json);
     assert_string_equal(buf.data,
                         "[-9223372036854775808,0,9223372036854775807]");
     buf_done(&buf);

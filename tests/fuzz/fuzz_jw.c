@@ -1,10 +1,6 @@
 /* JSON out: any bytes become text that a JSON reader takes, and a well-formed
  * one comes back as it was. */
 
-/* Names that both have; of jansson's own three nothing is called here. */
-#define json_object jansson_object
-#define json_array jansson_array
-#define json_null jansson_null
 #include <jansson.h>
 #undef json_object
 #undef json_array
@@ -13,7 +9,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "fmt/json_write.h"
+#include "fmt/jw.h"
 #include "fuzz.h"
 
 int
@@ -22,20 +18,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t half = size / 2;
     struct str name = str_n((const char *)data, half);
     struct str text = str_n((const char *)data + half, size - half);
-    struct json json;
+    struct jw json;
     struct buf buf;
 
     buf_init(&buf, 1 << 26);
-    json_init(&json, &buf);
-    json_object(&json);
-    json_key(&json, "list");
-    json_array(&json);
-    json_int(&json, (int64_t)size);
-    json_str(&json, text);
-    json_array_end(&json);
-    json_key_str(&json, name);
-    json_str(&json, text);
-    json_object_end(&json);
+    jw_init(&json, &buf);
+    jw_object(&json);
+    jw_key(&json, "list");
+    jw_array(&json);
+    jw_int(&json, (int64_t)size);
+    jw_str(&json, text);
+    jw_array_end(&json);
+    jw_key_str(&json, name);
+    jw_str(&json, text);
+    jw_object_end(&json);
     FUZZ_CHECK(!buf.failed && json.depth == 0);
     FUZZ_CHECK(utf8_valid(buf_view(&buf)));
 
