@@ -282,9 +282,8 @@ on_done(struct http_exchange *exchange)
                  STR_ARG(call->family), call->route ? call->route->path : "-",
                  exchange->response.status, exchange->sent,
                  clock_mono_us() - exchange->began_us,
-                 call->stage >= CALL_KNOWN
-                     ? uuid_hex(&call->principal.client_id, client)
-                     : "-",
+                 call->known ? uuid_hex(&call->principal.client_id, client)
+                             : "-",
                  exchange->complete ? "yes" : "no");
 }
 

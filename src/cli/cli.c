@@ -302,7 +302,7 @@ cli_main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     arena_init(&cli.arena, MAX_ARENA_BYTES);
     buf_init(&cli.out, MAX_OUT_BYTES);
-    json_init(&cli.json, &cli.out);
+    jw_init(&cli.json, &cli.out);
     rc = parse(&cli, argc, argv, &err);
     if (rc == ERR_OK) {
         rc = cli.command->run(&cli, &err);
