@@ -739,16 +739,17 @@ start_loop(struct http_server *server, struct error *err)
 
     if (server->cert != NULL)
         flags |= MHD_USE_TLS;
-    /* The log comes first: it hears what is wrong with the rest. */
+    /* The log comes first: it hears what is wrong with the rest. The library's
+     * "strict" mode is not asked for: it refuses nothing that we do not, and
+     * closes without an answer, or writes the head of one twice. */
     struct MHD_Daemon *loop = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
         on_log, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
-        o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, o->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         o->max_header_bytes + ANSWER_HEAD_BYTES, MHD_OPTION_ARRAY,
         server->cert ? tls : &none, MHD_OPTION_END);
 

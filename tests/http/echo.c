@@ -10,7 +10,7 @@
 #include "http/range.h"
 
 struct visit {
-    bool woken;
+    bool seen, woken;
 };
 
 static struct echo *
@@ -91,9 +91,11 @@ answer_head(struct http_exchange *x)
 static enum http_next
 on_head(struct http_exchange *x)
 {
+    struct visit *visit = x->user;
     struct str path = x->request.path;
 
-    echo_of(x)->heads++;
+    echo_of(x)->heads += !visit->seen;
+    visit->seen = true;
     if (x->request.method == HTTP_POST) {
         x->max_body = ECHO_MAX_BODY;
         if (str_eq(path, STR("/refused"))) {

@@ -35,7 +35,7 @@
 struct echo {
     struct http_server *server;
     int file, hole;
-    atomic_uint heads, dones, complete;
+    atomic_uint heads, dones, complete; /* exchanges */
     atomic_uint_fast64_t sent; /* by the last exchange that was done */
 };
 
