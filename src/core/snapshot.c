@@ -4,36 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
 #include "core/compress.h"
+#include "core/snapshot_file.h"
 
 #define BUCKETS 512
 #define RENDERINGS 4 /* at once; more wait their turn */
-#define NAME_SIZE (SNAPSHOT_ETAG + 16)
 #define SCHEMA_BYTES ((size_t)1 << 20)
-
-/* Nothing in the directory with other endings is ours. */
-#define FILE_END ".snapshot"
-#define DRAFT_END ".snapshot-draft"
-
-/* Behind the bytes of every file: what it is, and a seal over that. The ETag
- * stands for database, source, revision, variant, coding and compressor, so
- * two files with the same one are the same. */
-struct trailer {
-    struct snapshot_key key;
-    struct snapshot file; /* fd -1 */
-    char boot[40];        /* of the machine: see snapshot_cache_open() */
-    unsigned char seal[32];
-};
 
 /* One file of the index. */
 struct file {
@@ -54,11 +37,10 @@ struct slot {
 
 struct snapshot_cache {
     struct db *db;
-    int directory;
+    struct snapshot_directory directory;
     uint64_t max_bytes;
     char registry[13];
     char coder[SNAPSHOT_CODINGS][16]; /* the ETag's last part */
-    char boot[40];
     sem_t renderings;
     pthread_mutex_t lock; /* of everything below */
     struct slot *slots[BUCKETS];
@@ -69,60 +51,6 @@ struct snapshot_cache {
 
 static const enum compress_method method[SNAPSHOT_CODINGS] = {
     [SNAPSHOT_GZIP] = COMPRESS_GZIP, [SNAPSHOT_ZSTD] = COMPRESS_ZSTD};
-
-/*
- * Digest and count on the way to another sink, if there is one.
- */
-
-struct digest_sink {
-    struct sink sink;
-    struct sink *to; /* NULL: nowhere */
-    EVP_MD_CTX *digest;
-    uint64_t length;
-    bool full; /* `to` had no room */
-};
-
-static enum error_code
-digest_write(struct sink *sink, const void *bytes, size_t len,
-             struct error *err)
-{
-    struct digest_sink *d = (struct digest_sink *)sink;
-    enum error_code rc;
-
-    if (EVP_DigestUpdate(d->digest, bytes, len) != 1)
-        return error_internal(err, "digest: cannot update");
-    d->length += len;
-    if (d->to == NULL)
-        return ERR_OK;
-    rc = sink_write(d->to, bytes, len, err);
-    d->full = d->full || rc == ERR_UNAVAILABLE;
-    return rc;
-}
-
-static enum error_code
-digest_begin(struct digest_sink *d, struct sink *to, struct error *err)
-{
-    *d = (struct digest_sink){
-        .sink.write = digest_write, .to = to, .digest = EVP_MD_CTX_new()};
-    if (d->digest == NULL ||
-        EVP_DigestInit_ex2(d->digest, EVP_sha256(), NULL) != 1)
-        return error_internal(err, "digest: cannot begin");
-    return ERR_OK;
-}
-
-static enum error_code
-digest_finish(struct digest_sink *d, unsigned char ret[32], struct error *err)
-{
-    if (EVP_DigestFinal_ex(d->digest, ret, NULL) != 1)
-        return error_internal(err, "digest: cannot finish");
-    return ERR_OK;
-}
-
-static void
-digest_done(struct digest_sink *d)
-{
-    EVP_MD_CTX_free(d->digest);
-}
 
 /*
  * Names.
@@ -139,22 +67,6 @@ snapshot_etag(const struct snapshot_cache *cache,
              cache->registry, uuid_hex(&key->source_id, source), revision,
              changed_ms, EXPORT_FORMAT, key->variant,
              cache->coder[key->coding]);
-}
-
-/* The ETag without its quotes, and an ending. */
-static void
-file_name(const struct snapshot *about, char to[NAME_SIZE])
-{
-    snprintf(to, NAME_SIZE, "%.*s" FILE_END, (int)strlen(about->etag) - 2,
-             about->etag + 1);
-}
-
-static bool
-ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), want = strlen(end);
-
-    return len > want && strcmp(text + len - want, end) == 0;
 }
 
 /* The coded bytes depend on the library's version and on which of its
@@ -222,11 +134,11 @@ unlock(struct snapshot_cache *cache)
     pthread_mutex_unlock(&cache->lock);
     while (trash != NULL) {
         struct file *file = trash;
-        char name[NAME_SIZE];
+        char name[SNAPSHOT_NAME];
 
         trash = file->older;
-        file_name(&file->about, name);
-        unlinkat(cache->directory, name, 0);
+        snapshot_file_name(file->about.etag, name);
+        snapshot_file_remove(&cache->directory, name);
         free(file);
     }
 }
@@ -291,18 +203,12 @@ age_newest(struct snapshot_cache *cache, struct file *file)
     cache->newest = file;
 }
 
-static uint64_t
-file_bytes(const struct snapshot *about)
-{
-    return about->length + sizeof(struct trailer);
-}
-
 /* Forget a file; its slot stays. The caller unlinks or frees it. */
 static void
 detach(struct snapshot_cache *cache, struct file *file)
 {
     age_unlink(cache, file);
-    cache->bytes -= file_bytes(&file->about);
+    cache->bytes -= snapshot_file_bytes(&file->about);
     file->slot->file = NULL;
 }
 
@@ -365,7 +271,7 @@ insert(struct snapshot_cache *cache, const struct snapshot_key *key,
     file->about.fd = -1;
     file->slot = slot;
     slot->file = file;
-    cache->bytes += file_bytes(about);
+    cache->bytes += snapshot_file_bytes(about);
     age_newest(cache, file);
     evict_surplus(cache);
     unlock(cache);
@@ -373,41 +279,8 @@ insert(struct snapshot_cache *cache, const struct snapshot_key *key,
 }
 
 /*
- * Files.
+ * Rendering.
  */
-
-static bool
-seal(const struct trailer *trailer, unsigned char ret[32])
-{
-    return EVP_Digest(trailer, offsetof(struct trailer, seal), ret, NULL,
-                      EVP_sha256(), NULL) == 1;
-}
-
-/* Open a file of the directory if it is whole and what its name says.
- * Returns the descriptor or -1. */
-static int
-open_sealed(struct snapshot_cache *cache, const char *name, struct trailer *ret)
-{
-    int fd = openat(cache->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    unsigned char want[32];
-    char its_name[NAME_SIZE];
-    struct stat st;
-
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(*ret) &&
-        pread(fd, ret, sizeof(*ret), st.st_size - (off_t)sizeof(*ret)) ==
-            (ssize_t)sizeof(*ret) &&
-        seal(ret, want) && memcmp(want, ret->seal, sizeof(want)) == 0 &&
-        (uint64_t)st.st_size == file_bytes(&ret->file) &&
-        memcmp(ret->boot, cache->boot, sizeof(ret->boot)) == 0) {
-        file_name(&ret->file, its_name);
-        if (strcmp(name, its_name) == 0)
-            return fd;
-    }
-    close(fd);
-    return -1;
-}
 
 /* What the database shows now, and its file if there is one. ERR_END: there
  * is none. */
@@ -416,18 +289,17 @@ adopt(struct snapshot_cache *cache, struct db_tx *tx,
       const struct snapshot_key *key, struct snapshot *ret, struct error *err)
 {
     struct source_mark mark;
-    struct snapshot about;
-    struct trailer trailer;
-    char name[NAME_SIZE];
+    struct snapshot_trailer trailer;
+    char etag[SNAPSHOT_ETAG], name[SNAPSHOT_NAME];
     enum error_code rc;
     int fd;
 
     rc = source_mark(tx, &key->source_id, &mark, err);
     if (rc != ERR_OK)
         return rc;
-    snapshot_etag(cache, key, mark.revision, mark.changed_ms, about.etag);
-    file_name(&about, name);
-    fd = open_sealed(cache, name, &trailer);
+    snapshot_etag(cache, key, mark.revision, mark.changed_ms, etag);
+    snapshot_file_name(etag, name);
+    fd = snapshot_file_open_sealed(&cache->directory, name, &trailer);
     if (fd < 0)
         return ERR_END;
     rc = insert(cache, key, &trailer.file, err);
@@ -440,113 +312,10 @@ adopt(struct snapshot_cache *cache, struct db_tx *tx,
     return ERR_OK;
 }
 
-/* A file in the making. */
-struct draft {
-    int fd;
-    char name[48];
-    struct fd_sink file;
-    struct digest_sink out;
-    struct trailer trailer;
-};
-
-/* Whoever holds the lock of a draft writes it; one without is left over from
- * a process that was killed. The name is given up when another process's
- * sweep came between making and locking. */
-static enum error_code
-draft_open(struct snapshot_cache *cache, struct draft *draft, struct error *err)
-{
-    unsigned char random[12];
-    char hex[2 * sizeof(random) + 1];
-    struct stat st;
-
-    for (;;) {
-        secret_random(random, sizeof(random));
-        hex_encode(random, sizeof(random), hex);
-        snprintf(draft->name, sizeof(draft->name), "%s" DRAFT_END, hex);
-        draft->fd = openat(cache->directory, draft->name,
-                           O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (draft->fd < 0) {
-            draft->out.full = errno == ENOSPC || errno == EDQUOT;
-            if (draft->out.full)
-                return error_busy(err, "snapshot: no room for a file");
-            return error_errno(err, "snapshot: open");
-        }
-        if (flock(draft->fd, LOCK_EX) != 0 || fstat(draft->fd, &st) != 0)
-            return error_errno(err, "snapshot: lock");
-        if (st.st_nlink > 0)
-            return ERR_OK;
-        close(draft->fd);
-    }
-}
-
-static enum error_code
-draft_begin(struct snapshot_cache *cache, struct draft *draft,
-            struct error *err)
-{
-    enum error_code rc;
-
-    /* Also the padding of the trailer, which is sealed and written. */
-    memset(draft, 0, sizeof(*draft));
-    rc = draft_open(cache, draft, err);
-    if (rc != ERR_OK)
-        return rc;
-    fd_sink_init(&draft->file, draft->fd);
-    return digest_begin(&draft->out, &draft->file.sink, err);
-}
-
-/* Seal the draft and give it its name. */
-static enum error_code
-draft_finish(struct snapshot_cache *cache, struct draft *draft,
-             const struct snapshot_key *key, struct error *err)
-{
-    struct trailer *trailer = &draft->trailer;
-    struct snapshot *file = &trailer->file;
-    char name[NAME_SIZE];
-    enum error_code rc;
-
-    trailer->key.source_id = key->source_id;
-    trailer->key.variant = key->variant;
-    trailer->key.coding = key->coding;
-    memcpy(trailer->boot, cache->boot, sizeof(trailer->boot));
-    file->fd = -1;
-    file->length = draft->out.length;
-    snapshot_etag(cache, key, file->revision, file->changed_ms, file->etag);
-    rc = digest_finish(&draft->out, file->sha256, err);
-    if (rc == ERR_OK && !seal(trailer, trailer->seal))
-        rc = error_internal(err, "snapshot: cannot seal");
-    if (rc == ERR_OK)
-        rc = sink_write(&draft->file.sink, trailer, sizeof(*trailer), err);
-    draft->out.full = draft->out.full || rc == ERR_UNAVAILABLE;
-    if (rc != ERR_OK)
-        return rc;
-    file_name(file, name);
-    if (renameat(cache->directory, draft->name, cache->directory, name) != 0 ||
-        lseek(draft->fd, 0, SEEK_SET) != 0)
-        return error_errno(err, "snapshot: rename");
-    return ERR_OK;
-}
-
-/* Remove what did not get its name. The descriptor was taken or is closed. */
-static void
-draft_done(struct snapshot_cache *cache, struct draft *draft, bool named)
-{
-    digest_done(&draft->out);
-    if (draft->fd < 0)
-        return;
-    if (!named) {
-        unlinkat(cache->directory, draft->name, 0);
-        close(draft->fd);
-    }
-}
-
-/*
- * Rendering.
- */
-
 /* The rows as one read transaction sees them. */
 static enum error_code
 render(struct snapshot_cache *cache, const struct snapshot_key *key,
-       struct draft *draft, struct error *err)
+       struct snapshot_draft *draft, struct error *err)
 {
     CLEANUP(arena_done) struct arena arena;
     struct snapshot *file = &draft->trailer.file;
@@ -573,7 +342,7 @@ render(struct snapshot_cache *cache, const struct snapshot_key *key,
 /* The same from the snapshot without coding. */
 static enum error_code
 encode(const struct snapshot *plain, enum compress_method how,
-       struct draft *draft, struct error *err)
+       struct snapshot_draft *draft, struct error *err)
 {
     struct snapshot *file = &draft->trailer.file;
     struct compressor *compressor = compress_new(how, &draft->out.sink);
@@ -609,26 +378,24 @@ produce(struct snapshot_cache *cache, const struct snapshot_key *key,
         const struct snapshot *plain, struct snapshot *ret, bool *ret_full,
         struct error *err)
 {
-    struct draft draft;
-    bool named = false;
+    CLEANUP(snapshot_draft_done) struct snapshot_draft draft;
+    struct snapshot *file = &draft.trailer.file;
     enum error_code rc;
 
-    rc = draft_begin(cache, &draft, err);
+    rc = snapshot_draft_begin(&draft, &cache->directory, err);
     if (rc == ERR_OK)
         rc = plain->fd < 0 ? render(cache, key, &draft, err)
                            : encode(plain, method[key->coding], &draft, err);
-    if (rc == ERR_OK)
-        rc = draft_finish(cache, &draft, key, err);
     if (rc == ERR_OK) {
-        named = true;
-        *ret = draft.trailer.file;
-        ret->fd = draft.fd;
+        snapshot_etag(cache, key, file->revision, file->changed_ms, file->etag);
+        rc = snapshot_draft_finish(&draft, key, ret, err);
+    }
+    *ret_full = draft.out.full;
+    if (rc == ERR_OK) {
         rc = insert(cache, key, ret, err);
         if (rc != ERR_OK)
             snapshot_release(ret);
     }
-    *ret_full = draft.out.full;
-    draft_done(cache, &draft, named);
     return rc;
 }
 
@@ -676,11 +443,11 @@ open_cached(struct snapshot_cache *cache, struct slot *slot,
             struct snapshot *ret)
 {
     struct file *file = slot->file;
-    char name[NAME_SIZE];
+    char name[SNAPSHOT_NAME];
     int fd;
 
-    file_name(&file->about, name);
-    fd = openat(cache->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    snapshot_file_name(file->about.etag, name);
+    fd = snapshot_file_open(&cache->directory, name);
     if (fd < 0) {
         if (errno == ENOENT)
             evict(cache, file);
@@ -823,25 +590,13 @@ snapshot_release(struct snapshot *snapshot)
  * Start and end.
  */
 
-/* Remove a draft whose writer is gone. */
-static void
-sweep_draft(struct snapshot_cache *cache, const char *name)
-{
-    int fd = openat(cache->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd < 0)
-        return;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        unlinkat(cache->directory, name, 0);
-    close(fd);
-}
-
 /* Take over what an earlier process left, as far as it is still what the
  * database shows. */
 static enum error_code
 sweep(struct snapshot_cache *cache, struct db_tx *tx, struct error *err)
 {
-    int fd = openat(cache->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(cache->directory.fd, ".",
+                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *item;
     enum error_code rc = ERR_OK;
@@ -855,40 +610,24 @@ sweep(struct snapshot_cache *cache, struct db_tx *tx, struct error *err)
     while ((rc == ERR_OK || rc == ERR_END || rc == ERR_NOT_FOUND) &&
            (item = readdir(dir)) != NULL) {
         CLEANUP(snapshot_release) struct snapshot found = {.fd = -1};
-        struct trailer trailer;
+        struct snapshot_trailer trailer;
+        char current[SNAPSHOT_NAME] = "";
 
-        if (ends_with(item->d_name, DRAFT_END)) {
-            sweep_draft(cache, item->d_name);
+        if (!snapshot_file_sweep(&cache->directory, item->d_name))
             continue;
-        }
-        if (!ends_with(item->d_name, FILE_END))
-            continue;
-        int whole = open_sealed(cache, item->d_name, &trailer);
-        char name[NAME_SIZE] = "";
-
-        if (whole >= 0) {
-            close(whole);
+        fd = snapshot_file_open_sealed(&cache->directory, item->d_name,
+                                       &trailer);
+        if (fd >= 0) {
+            close(fd);
             rc = adopt(cache, tx, &trailer.key, &found, err);
             if (rc == ERR_OK)
-                file_name(&found, name);
+                snapshot_file_name(found.etag, current);
         }
-        if (strcmp(name, item->d_name) != 0)
-            unlinkat(cache->directory, item->d_name, 0);
+        if (strcmp(current, item->d_name) != 0)
+            snapshot_file_remove(&cache->directory, item->d_name);
     }
     closedir(dir);
     return rc == ERR_END || rc == ERR_NOT_FOUND ? ERR_OK : rc;
-}
-
-/* Without an answer from the kernel no later process can trust the files. */
-static void
-read_boot_id(char to[40])
-{
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || read(fd, to, 36) != 36)
-        secret_random(to, 36);
-    if (fd >= 0)
-        close(fd);
 }
 
 enum error_code
@@ -908,13 +647,10 @@ snapshot_cache_open(struct db *db, const char *directory, uint64_t max_bytes,
     sem_init(&cache->renderings, 0, RENDERINGS);
     /* The end of a UUID is its random part. */
     hex_encode(registry_id->bytes + 10, 6, cache->registry);
-    read_boot_id(cache->boot);
 
-    mkdir(directory, 0700); /* the next call says what is wrong */
-    cache->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (cache->directory < 0)
-        rc = error_errno(err, "cache directory \"%s\"", directory);
-    else
+    cache->directory.fd = -1;
+    rc = snapshot_directory_open(directory, &cache->directory, err);
+    if (rc == ERR_OK)
         rc = name_coder(COMPRESS_GZIP, "gz", cache->coder[SNAPSHOT_GZIP], err);
     if (rc == ERR_OK)
         rc = name_coder(COMPRESS_ZSTD, "zs", cache->coder[SNAPSHOT_ZSTD], err);
@@ -945,8 +681,7 @@ snapshot_cache_close(struct snapshot_cache *cache)
             free(slot->file);
             free(slot);
         }
-    if (cache->directory >= 0)
-        close(cache->directory);
+    snapshot_directory_done(&cache->directory);
     sem_destroy(&cache->renderings);
     pthread_mutex_destroy(&cache->lock);
     free(cache);

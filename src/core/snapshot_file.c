@@ -1,0 +1,230 @@
+#include "core/snapshot_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+
+#define FILE_END ".snapshot"
+#define DRAFT_END ".snapshot-draft"
+
+/* Without an answer from the kernel no later process can trust the files. */
+static void
+read_boot_id(char to[40])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    memset(to, 0, 40);
+    if (fd < 0 || read(fd, to, 36) != 36)
+        secret_random(to, 36);
+    if (fd >= 0)
+        close(fd);
+}
+
+enum error_code
+snapshot_directory_open(const char *path, struct snapshot_directory *ret,
+                        struct error *err)
+{
+    mkdir(path, 0700); /* the next call says what is wrong */
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_errno(err, "cache directory \"%s\"", path);
+    ret->fd = fd;
+    read_boot_id(ret->boot);
+    return ERR_OK;
+}
+
+void
+snapshot_directory_done(struct snapshot_directory *directory)
+{
+    if (directory->fd >= 0)
+        close(directory->fd);
+    directory->fd = -1;
+}
+
+void
+snapshot_file_name(const char *etag, char to[SNAPSHOT_NAME])
+{
+    snprintf(to, SNAPSHOT_NAME, "%.*s" FILE_END, (int)strlen(etag) - 2,
+             etag + 1); /* without its quotes */
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), want = strlen(end);
+
+    return len > want && strcmp(text + len - want, end) == 0;
+}
+
+bool
+snapshot_file_sweep(const struct snapshot_directory *directory,
+                    const char *name)
+{
+    int fd;
+
+    if (!ends_with(name, DRAFT_END))
+        return ends_with(name, FILE_END);
+    fd = snapshot_file_open(directory, name);
+    if (fd >= 0) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            snapshot_file_remove(directory, name);
+        close(fd);
+    }
+    return false;
+}
+
+int
+snapshot_file_open(const struct snapshot_directory *directory, const char *name)
+{
+    return openat(directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool
+seal(const struct snapshot_trailer *trailer, unsigned char ret[32])
+{
+    return digest_of(trailer, offsetof(struct snapshot_trailer, seal), ret);
+}
+
+/* Is the end of the file a trailer that fits? */
+static bool
+is_sealed(const struct snapshot_directory *directory, int fd, const char *name,
+          struct snapshot_trailer *ret)
+{
+    char its_name[SNAPSHOT_NAME];
+    unsigned char want[32];
+    struct stat st;
+    off_t at;
+
+    if (fstat(fd, &st) != 0)
+        return false;
+    at = st.st_size - (off_t)sizeof(*ret);
+    if (at < 0 || pread(fd, ret, sizeof(*ret), at) != (ssize_t)sizeof(*ret) ||
+        !seal(ret, want) || memcmp(want, ret->seal, sizeof(want)) != 0 ||
+        ret->file.length != (uint64_t)at ||
+        memcmp(ret->boot, directory->boot, sizeof(ret->boot)) != 0)
+        return false;
+    snapshot_file_name(ret->file.etag, its_name);
+    return strcmp(name, its_name) == 0;
+}
+
+int
+snapshot_file_open_sealed(const struct snapshot_directory *directory,
+                          const char *name, struct snapshot_trailer *ret)
+{
+    int fd = snapshot_file_open(directory, name);
+
+    if (fd >= 0 && !is_sealed(directory, fd, name, ret)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+void
+snapshot_file_remove(const struct snapshot_directory *directory,
+                     const char *name)
+{
+    unlinkat(directory->fd, name, 0);
+}
+
+uint64_t
+snapshot_file_bytes(const struct snapshot *about)
+{
+    return about->length + sizeof(struct snapshot_trailer);
+}
+
+/* Whoever holds the lock of a draft writes it; one without is left over from
+ * a process that was killed. The name is given up when another process's
+ * sweep came between making and locking. */
+static enum error_code
+make_draft(struct snapshot_draft *draft, struct error *err)
+{
+    unsigned char random[12];
+    char hex[2 * sizeof(random) + 1];
+    struct stat st;
+
+    for (;;) {
+        secret_random(random, sizeof(random));
+        hex_encode(random, sizeof(random), hex);
+        snprintf(draft->name, sizeof(draft->name), "%s" DRAFT_END, hex);
+        draft->fd = openat(draft->directory->fd, draft->name,
+                           O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (draft->fd < 0) {
+            draft->out.full = errno == ENOSPC || errno == EDQUOT;
+            if (draft->out.full)
+                return error_busy(err, "snapshot: no room for a file");
+            return error_errno(err, "snapshot: open");
+        }
+        if (flock(draft->fd, LOCK_EX) != 0 || fstat(draft->fd, &st) != 0)
+            return error_errno(err, "snapshot: lock");
+        if (st.st_nlink > 0)
+            return ERR_OK;
+        close(draft->fd);
+    }
+}
+
+enum error_code
+snapshot_draft_begin(struct snapshot_draft *draft,
+                     const struct snapshot_directory *directory,
+                     struct error *err)
+{
+    enum error_code rc;
+
+    /* Also the padding of the trailer, which is sealed and written. */
+    memset(draft, 0, sizeof(*draft));
+    draft->directory = directory;
+    rc = make_draft(draft, err);
+    if (rc != ERR_OK)
+        return rc;
+    fd_sink_init(&draft->file, draft->fd);
+    return digest_begin(&draft->out, &draft->file.sink, err);
+}
+
+enum error_code
+snapshot_draft_finish(struct snapshot_draft *draft,
+                      const struct snapshot_key *key, struct snapshot *ret,
+                      struct error *err)
+{
+    struct snapshot_trailer *trailer = &draft->trailer;
+    struct snapshot *file = &trailer->file;
+    int directory = draft->directory->fd;
+    char name[SNAPSHOT_NAME];
+    enum error_code rc;
+
+    trailer->key = *key;
+    memcpy(trailer->boot, draft->directory->boot, sizeof(trailer->boot));
+    file->fd = -1;
+    file->length = draft->out.length;
+    rc = digest_finish(&draft->out, file->sha256, err);
+    if (rc == ERR_OK && !seal(trailer, trailer->seal))
+        rc = error_internal(err, "snapshot: cannot seal");
+    if (rc == ERR_OK)
+        rc = sink_write(&draft->file.sink, trailer, sizeof(*trailer), err);
+    draft->out.full = draft->out.full || rc == ERR_UNAVAILABLE;
+    if (rc != ERR_OK)
+        return rc;
+    snapshot_file_name(file->etag, name);
+    if (lseek(draft->fd, 0, SEEK_SET) != 0 ||
+        renameat(directory, draft->name, directory, name) != 0)
+        return error_errno(err, "snapshot: rename");
+    draft->named = true;
+    *ret = *file;
+    ret->fd = draft->fd;
+    return ERR_OK;
+}
+
+void
+snapshot_draft_done(struct snapshot_draft *draft)
+{
+    digest_done(&draft->out);
+    if (draft->fd < 0 || draft->named)
+        return;
+    snapshot_file_remove(draft->directory, draft->name);
+    close(draft->fd);
+}
