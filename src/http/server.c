@@ -88,7 +88,8 @@ struct http_server {
     atomic_uint active;
     atomic_uint_fast64_t connections, refused;
     char *cert, *key;
-    char trouble[256]; /* the library's last words while it starts */
+    pthread_t starter; /* the thread that starts us, */
+    char trouble[256]; /* and what the library told it last */
 };
 
 static struct conn *
@@ -686,7 +687,7 @@ static void PRINTF_LIKE(2, 0)
     vsnprintf(text, sizeof(text), fmt, args);
     struct str line = str_trim(str_of(text));
 
-    if (!server->have_keeper) /* starting: one thread */
+    if (pthread_equal(pthread_self(), server->starter))
         snprintf(server->trouble, sizeof(server->trouble), "%.*s",
                  STR_ARG(line));
     else if (log_on(LOG_DEBUG))
@@ -830,6 +831,7 @@ http_server_start(const struct http_options *options,
 
     if (server == NULL)
         return error_internal(err, "out of memory");
+    server->starter = pthread_self();
     server->options = *options;
     server->callbacks = *callbacks;
     server->listener.fd = server->wake_fd = -1;

@@ -36,7 +36,7 @@ struct echo {
     struct http_server *server;
     int file, hole;
     atomic_uint heads, dones, complete; /* exchanges */
-    atomic_uint_fast64_t sent; /* by the last exchange that was done */
+    atomic_uint_fast64_t sent;          /* by the one that was done last */
 };
 
 /* Short deadlines and small limits; a test changes what it is about. */
