@@ -78,6 +78,10 @@ enum error_code db_write(struct db *db, db_work *work, void *context,
  * db_step(). */
 struct db_query *db_query(struct db_tx *tx, unsigned statement);
 
+/* The same for a text that only store/where.c makes; a few are kept prepared
+ * per connection. `sql` need not outlive the call. */
+struct db_query *db_query_text(struct db_tx *tx, const char *sql);
+
 /* Bind $n. Text and blobs are borrowed until db_end(). */
 void db_int(struct db_query *query, int n, int64_t value);
 void db_str(struct db_query *query, int n, struct str text);

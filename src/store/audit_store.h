@@ -7,7 +7,7 @@
 #ifndef NELM_STORE_AUDIT_STORE_H
 #define NELM_STORE_AUDIT_STORE_H
 
-#include "store/store.h"
+#include "store/where.h"
 
 struct audit_event {
     const char *event; /* contract section 15, e.g.
@@ -21,5 +21,22 @@ struct audit_event {
 
 enum error_code audit_add(struct db_tx *tx, const struct audit_event *event,
                           struct error *err) MUST_USE;
+
+/* Newest last. Filters: event (eq), actor, object (eq), created (ge, le). */
+struct audit_row {
+    int64_t number, at_ms;
+    struct str event, detail;
+    struct actor actor;
+    bool has_object;
+    struct uuid object_id;
+    int64_t source;
+};
+typedef bool audit_visit(void *context, const struct audit_row *row);
+enum error_code audit_list(struct db_tx *tx, const struct list_query *list,
+                           struct arena *scratch, audit_visit *visit,
+                           void *context, struct error *err) MUST_USE;
+enum error_code audit_list_count(struct db_tx *tx,
+                                 const struct list_query *list, int64_t *ret,
+                                 struct error *err) MUST_USE;
 
 #endif

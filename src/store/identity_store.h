@@ -8,7 +8,7 @@
 #ifndef NELM_STORE_IDENTITY_STORE_H
 #define NELM_STORE_IDENTITY_STORE_H
 
-#include "store/store.h"
+#include "store/where.h"
 
 /* Fills id, number, times. A taken alias is ERR_CONFLICT and says so. */
 enum error_code identity_insert(struct db_tx *tx, struct identity *identity,
@@ -58,5 +58,13 @@ typedef bool workgroup_visit(void *context, struct str workgroup,
                              const struct uuid *identity, struct str alias);
 enum error_code workgroup_each(struct db_tx *tx, workgroup_visit *visit,
                                void *context, struct error *err) MUST_USE;
+
+/* Filters and sorters of contract 18.1. */
+enum error_code identity_list(struct db_tx *tx, const struct list_query *list,
+                              struct arena *scratch, identity_visit *visit,
+                              void *context, struct error *err) MUST_USE;
+enum error_code identity_list_count(struct db_tx *tx,
+                                    const struct list_query *list, int64_t *ret,
+                                    struct error *err) MUST_USE;
 
 #endif

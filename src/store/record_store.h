@@ -99,4 +99,17 @@ enum error_code record_lines_next(struct record_lines *lines, int64_t *ret_key,
                                   struct error *err) MUST_USE;
 void record_lines_end(struct record_lines *lines);
 
+/* Records of the sources that `manager` manages; NULL: of all sources; the
+ * list's filter may name one. Filter and sort fields of contract section 7. A
+ * page of an unsorted list costs the same at any offset. */
+typedef bool record_visit(void *context, const struct record *record,
+                          const struct uuid *source_id);
+enum error_code record_list(struct db_tx *tx, const struct uuid *manager,
+                            const struct list_query *list,
+                            struct arena *scratch, record_visit *visit,
+                            void *context, struct error *err) MUST_USE;
+enum error_code record_list_count(struct db_tx *tx, const struct uuid *manager,
+                                  const struct list_query *list, int64_t *ret,
+                                  struct error *err) MUST_USE;
+
 #endif

@@ -6,7 +6,7 @@
 #ifndef NELM_STORE_SOURCE_STORE_H
 #define NELM_STORE_SOURCE_STORE_H
 
-#include "store/store.h"
+#include "store/where.h"
 
 /* By either id (contract 1.4). ERR_NOT_FOUND. */
 enum error_code source_find(struct db_tx *tx, const struct uuid *id,
@@ -66,5 +66,63 @@ enum error_code source_touch(struct db_tx *tx, int64_t source, int64_t now_ms,
 enum error_code source_advance(struct db_tx *tx, int64_t source,
                                int64_t count_delta, int64_t next_row,
                                struct error *err) MUST_USE;
+
+/* --- members --------------------------------------------------------- */
+
+#define MEMBERS_MAX 10 /* account managers of a source, contract 17 */
+
+struct member {
+    struct uuid identity_id;
+    struct str name; /* display name */
+};
+
+/* In order; `role` is "APPROVER" or "MANAGER". */
+enum error_code source_members(struct db_tx *tx, int64_t source,
+                               const char *role, struct arena *arena,
+                               struct member ret[MEMBERS_MAX],
+                               size_t *ret_count, struct error *err) MUST_USE;
+
+/* Replace all members of a role. ERR_REFERENCE naming an unknown identity. */
+enum error_code source_set_members(struct db_tx *tx, int64_t source,
+                                   const char *role, const struct uuid *ids,
+                                   size_t count, struct error *err) MUST_USE;
+
+/* --- changing and listing -------------------------------------------- */
+
+/* Write name and description; sets modified_ms. A taken name is
+ * ERR_CONFLICT. */
+enum error_code source_update(struct db_tx *tx, struct source *source,
+                              struct error *err) MUST_USE;
+
+/* The source with everything in it: attributes, members, records, history,
+ * requests, jobs. */
+enum error_code source_delete(struct db_tx *tx, int64_t source,
+                              struct error *err) MUST_USE;
+
+/* Sources of which `manager` is an account manager; NULL: all. Sorts by the
+ * fields of contract section 7; filters are ignored there. */
+enum error_code source_list(struct db_tx *tx, const struct uuid *manager,
+                            const struct list_query *list,
+                            struct arena *scratch, source_visit *visit,
+                            void *context, struct error *err) MUST_USE;
+enum error_code source_list_count(struct db_tx *tx, const struct uuid *manager,
+                                  const struct list_query *list, int64_t *ret,
+                                  struct error *err) MUST_USE;
+
+/* --- schema attributes ----------------------------------------------- */
+
+/* ERR_NOT_FOUND also for an attribute of another source. */
+enum error_code schema_find(struct db_tx *tx, int64_t source,
+                            const struct uuid *id, struct arena *arena,
+                            struct attribute *ret, struct error *err) MUST_USE;
+/* Write label, helpText, placeholder and required; sets modified_ms. */
+enum error_code schema_update(struct db_tx *tx, int64_t source,
+                              struct attribute *attribute,
+                              struct error *err) MUST_USE;
+/* Delete one custom attribute, or all with a NULL id, and its values. Moves
+ * the source's revision when there was one. */
+enum error_code schema_delete(struct db_tx *tx, int64_t source,
+                              const struct uuid *id,
+                              struct error *err) MUST_USE;
 
 #endif
