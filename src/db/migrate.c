@@ -52,7 +52,7 @@ take_step(struct db_tx *tx, void *context, struct error *err)
     if (step->found > migrate_latest())
         return newer(step->found, err);
     /* Files are given in the order of their numbers, 0001 first. */
-    assert(atoi(migrations[step->found].name) == step->found + 1);
+    assert(strtol(migrations[step->found].name, NULL, 10) == step->found + 1);
     return tx->driver->migrate(tx, step->found + 1,
                                migrations[step->found].name,
                                migrations[step->found].data, err);

@@ -71,7 +71,7 @@ enum error_code source_advance(struct db_tx *tx, int64_t source,
 
 #define MEMBERS_MAX 10 /* account managers of a source, contract 17 */
 
-struct member {
+struct source_member {
     struct uuid identity_id;
     struct str name; /* display name */
 };
@@ -79,7 +79,7 @@ struct member {
 /* In order; `role` is "APPROVER" or "MANAGER". */
 enum error_code source_members(struct db_tx *tx, int64_t source,
                                const char *role, struct arena *arena,
-                               struct member ret[MEMBERS_MAX],
+                               struct source_member ret[MEMBERS_MAX],
                                size_t *ret_count, struct error *err) MUST_USE;
 
 /* Replace all members of a role. ERR_REFERENCE naming an unknown identity. */

@@ -141,7 +141,8 @@ run_tests() {
 run_fuzzers() {
     need $base_packages clang libclang-rt-14-dev
     CC=clang configure build-fuzz --buildtype=debugoptimized -Dfuzz=true \
-        -Db_sanitize=address,undefined -Db_lundef=false
+        -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dc_args=-fsanitize=fuzzer-no-link
     ninja -C build-fuzz >&2
     only=${1:-}
     seconds=${2:-60}
