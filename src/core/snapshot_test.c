@@ -23,6 +23,7 @@
 #include <zstd.h>
 
 #include "core/fixture.h"
+#include "core/snapshot_file.h"
 
 #define PLENTY (UINT64_C(1) << 30)
 #define END ".snapshot"
@@ -691,8 +692,18 @@ file_that_is_not_whole_is_never_used(void **state UNUSED)
         } else if (kind == TRAILER) {
             assert_int_equal(pwrite(fd, "x", 1, (off_t)first.length + 50), 1);
         } else if (kind == BOOT) {
-            /* As the kernel names the machine's current start. */
-            assert_int_equal(pwrite(fd, "x", 1, st.st_size - 32 - 30), 1);
+            /* Well sealed, but before the machine started again. */
+            struct snapshot_trailer trailer;
+            off_t at = st.st_size - (off_t)sizeof(trailer);
+
+            assert_int_equal(pread(fd, &trailer, sizeof(trailer), at),
+                             sizeof(trailer));
+            trailer.boot[0] ^= 1;
+            assert_true(digest_of(&trailer,
+                                  offsetof(struct snapshot_trailer, seal),
+                                  trailer.seal));
+            assert_int_equal(pwrite(fd, &trailer, sizeof(trailer), at),
+                             sizeof(trailer));
         } else {
             char *digit = strrchr(path, '.') - 1;
 
