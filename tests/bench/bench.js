@@ -89,6 +89,12 @@ const median = (numbers) => {
     : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
+// What is going on, for somebody who watches.
+function say(text) {
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r\x1b[K${text}`);
+}
+
 // --- what is measured with ---
 
 async function timed(program, args, options) {
@@ -125,7 +131,7 @@ async function wrk(bench, url, headers = []) {
 async function rounds(bench, name, count, ours, peer) {
   const results = { ours: [], peer: [] };
   for (let round = 0; round <= count; round++) {
-    process.stderr.write(`\r${name}: round ${round}/${count} `);
+    say(`${name}: round ${round}/${count}`);
     const one = await ours(round);
     const other = await peer(round);
     if (round > 0) {
@@ -133,7 +139,7 @@ async function rounds(bench, name, count, ours, peer) {
       results.peer.push(other);
     }
   }
-  process.stderr.write('\r\x1b[K');
+  say('');
   return results;
 }
 
@@ -181,10 +187,10 @@ class Bench {
   // The rows are in the database (once for all who need them).
   filled() {
     this.filling ??= (async () => {
-      process.stderr.write(`filling in ${this.rows} rows `);
+      say(`filling in ${this.rows} rows`);
       await this.world.cli(
         ['import', '--source', this.source.id, this.sampleFile]);
-      process.stderr.write('\r\x1b[K');
+      say('');
     })();
     return this.filling;
   }
@@ -378,7 +384,7 @@ const BENCHES = {
       [`${rows} rows`, small, world.file(await world.sample(rows))],
       [`${bench.rows} rows`, await world.source('Whole'), bench.sampleFile]];
     for (const [name, source, file] of sizes) {
-      process.stderr.write(`P6: ${name} `);
+      say(`P6: ${name}`);
       const running = world.start(['import', '--source', source.id, file]);
       const watch = new MemoryWatch(running.child.pid, 2);
       const { code, stderr } = await running;
@@ -395,7 +401,7 @@ const BENCHES = {
           (during.stop().anonymous - idle) / 1048576, 64);
       }
       await ours.server.stop();
-      process.stderr.write('\r\x1b[K');
+      say('');
     }
   },
 
