@@ -71,8 +71,7 @@ struct http_response {
     size_t header_count;
     struct str body;         /* when fd is negative; borrowed from the arena */
     int fd;                  /* a file to send, or -1; owned */
-    uint64_t offset, length; /* part of the file; with 304 `length` is what
-                                a 200 would have as Content-Length */
+    uint64_t offset, length; /* part of the file */
     bool close;              /* end the connection behind this answer */
 };
 

@@ -243,8 +243,7 @@ make_response(struct conn *conn)
     struct http_response *r = &conn->exchange.response;
     struct MHD_Response *made;
 
-    /* A 304 says how long the answer would be, which nobody sends. */
-    conn->body_bytes = r->fd >= 0 || r->status == 304 ? r->length : r->body.len;
+    conn->body_bytes = r->fd >= 0 ? r->length : r->body.len;
     if (r->fd < 0 || r->length == 0) {
         /* Nobody writes to it: the library's type has no const. */
         made = MHD_create_response_from_buffer(conn->body_bytes,

@@ -465,7 +465,9 @@ answers_without_a_body_have_none(void **state)
         size_t body;
     } answers[] = {
         {GET("/204"), NULL, 0},
-        {GET("/304"), "Content-Length: 1234\r\n", 0},
+        /* The library insists on a length; a true one would make clients
+         * that do not know this status wait for the body. */
+        {GET("/304"), "Content-Length: 0\r\n", 0},
         {GET("/416"), "Content-Length: 0\r\n", 0},
         {"HEAD /small HTTP/1.1\r\n" HOST "\r\n", "Content-Length: 200\r\n", 0},
         {"HEAD /file HTTP/1.1\r\n" HOST "\r\n", "Content-Length: 1048576\r\n",
