@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,16 +26,24 @@ read_boot_id(char to[40])
         close(fd);
 }
 
+static int
+directory_fd(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 enum error_code
 snapshot_directory_open(const char *path, struct snapshot_directory *ret,
                         struct error *err)
 {
     mkdir(path, 0700); /* the next call says what is wrong */
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
+    ret->path = realpath(path, NULL);
+    ret->fd = ret->path == NULL ? -1 : directory_fd(ret->path);
+    if (ret->fd < 0) {
+        free(ret->path);
+        ret->path = NULL;
         return error_errno(err, "cache directory \"%s\"", path);
-    ret->fd = fd;
+    }
     read_boot_id(ret->boot);
     return ERR_OK;
 }
@@ -45,6 +54,22 @@ snapshot_directory_done(struct snapshot_directory *directory)
     if (directory->fd >= 0)
         close(directory->fd);
     directory->fd = -1;
+    free(directory->path);
+    directory->path = NULL;
+}
+
+/* Somebody removed the directory: make it again, behind the same descriptor
+ * number, so that other threads never see it closed. */
+static bool
+remake_directory(const struct snapshot_directory *directory)
+{
+    mkdir(directory->path, 0700);
+    int fd = directory_fd(directory->path);
+    bool done = fd >= 0 && dup3(fd, directory->fd, O_CLOEXEC) >= 0;
+
+    if (fd >= 0)
+        close(fd);
+    return done;
 }
 
 void
@@ -148,6 +173,7 @@ make_draft(struct snapshot_draft *draft, struct error *err)
     unsigned char random[12];
     char hex[2 * sizeof(random) + 1];
     struct stat st;
+    unsigned remakes = 0;
 
     for (;;) {
         secret_random(random, sizeof(random));
@@ -156,6 +182,9 @@ make_draft(struct snapshot_draft *draft, struct error *err)
         draft->fd = openat(draft->directory->fd, draft->name,
                            O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (draft->fd < 0) {
+            if (errno == ENOENT && remakes++ == 0 &&
+                remake_directory(draft->directory))
+                continue;
             draft->out.full = errno == ENOSPC || errno == EDQUOT;
             if (draft->out.full)
                 return error_busy(err, "snapshot: no room for a file");

@@ -23,6 +23,7 @@
 
 struct snapshot_directory {
     int fd;
+    char *path;    /* absolute; owned */
     char boot[40]; /* of the machine */
 };
 
