@@ -37,7 +37,7 @@
 /* Copy the log into the database when it has so many pages, or, with writes
  * waiting, when it has ten times as many. After a larger transaction than
  * WAL_KEEP_BYTES the log's file shrinks as well. */
-#define CHECKPOINT_PAGES 2000
+#define CHECKPOINT_PAGES 1000
 #define WAL_KEEP_BYTES (64 << 20)
 
 struct conn;
@@ -228,8 +228,10 @@ conn_setup(struct conn *conn, bool writes, struct error *err)
     sqlite3_extended_result_codes(conn->handle, 1);
     sqlite3_busy_timeout(conn->handle, (int)options->busy_ms);
     if (writes) {
-        /* The size of a page counts for a new file only. */
-        if (sqlite3_exec(conn->handle, "PRAGMA page_size = 4096", NULL, NULL,
+        /* For a new file only. Reading a table from end to end takes a fifth
+         * less time than with pages of 4 KiB, and an import a tenth; with 16
+         * KiB the log of small writes grows more than that is worth. */
+        if (sqlite3_exec(conn->handle, "PRAGMA page_size = 8192", NULL, NULL,
                          NULL) != SQLITE_OK)
             return fail(conn->handle, "cannot set up", err);
         enum error_code rc = use_wal(conn, err);
@@ -462,8 +464,10 @@ sqlite_end(struct db_query *base)
     struct query *query = (struct query *)base;
 
     assert(query->open);
-    sqlite3_reset(query->stmt);
-    sqlite3_clear_bindings(query->stmt);
+    if (query->stmt != NULL) {
+        sqlite3_reset(query->stmt);
+        sqlite3_clear_bindings(query->stmt);
+    }
     query->open = false;
     query->conn->open_queries--;
 }

@@ -222,6 +222,57 @@ db_conflict_leaves_the_transaction_usable(void **state)
     db_close(db);
 }
 
+/* Leaves its query open, which is no reason to keep the transaction open. */
+static enum error_code
+add_and_fail(struct db_tx *tx, void *context, struct error *err)
+{
+    struct db_query *query = db_query(tx, COUNT_ROWS);
+
+    (void)context;
+    assert_int_equal(add_row(tx, 7, "seven", err), ERR_OK);
+    assert_int_equal(db_step(query, err), ERR_OK);
+    return error_set(err, ERR_NOT_FOUND, NULL);
+}
+
+static void
+db_write_that_fails_alone_leaves_nothing(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_table(&scratch);
+
+    (void)state;
+    assert_int_equal(db_write(db, add_and_fail, NULL, NULL), ERR_NOT_FOUND);
+    assert_int_equal(count_rows(db), 0);
+    assert_int_equal(db_write(db, add_seven, NULL, NULL), ERR_OK);
+    assert_int_equal(count_rows(db), 1);
+    db_close(db);
+}
+
+static void
+db_statement_that_cannot_be_prepared_fails_at_its_first_step(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_sized(&scratch, 1, 1000); /* without the table */
+    struct error err = ERROR_INIT;
+    struct db_tx *tx = NULL;
+
+    (void)state;
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    struct db_query *query = db_query(tx, COUNT_ROWS);
+
+    db_int(query, 1, 5); /* binding is harmless */
+    assert_int_equal(db_step(query, &err), ERR_INTERNAL);
+    assert_string_equal(err.text, "");
+    assert_non_null(strstr(err.detail, "count: no such table: t"));
+    db_end(query);
+    db_read_end(tx);
+
+    /* It is prepared again once it can be. */
+    assert_int_equal(db_write(db, make, NULL, NULL), ERR_OK);
+    assert_int_equal(count_rows(db), 0);
+    db_close(db);
+}
+
 /* ---- groups ---------------------------------------------------------- */
 
 struct gate {
@@ -613,6 +664,9 @@ main(void)
         cmocka_unit_test(db_keeps_every_kind_of_value),
         cmocka_unit_test(db_read_is_a_snapshot),
         cmocka_unit_test(db_conflict_leaves_the_transaction_usable),
+        cmocka_unit_test(db_write_that_fails_alone_leaves_nothing),
+        cmocka_unit_test(
+            db_statement_that_cannot_be_prepared_fails_at_its_first_step),
         cmocka_unit_test(
             db_commits_waiting_writes_together_and_undoes_only_failed_ones),
         cmocka_unit_test(db_write_without_space_takes_no_other_down),
