@@ -79,6 +79,7 @@ suite_lint() {
 suite_unit() {
     say "unit tests, gcc"
     build
+    ninja -C build >&2
     meson_tests unit build
 }
 
