@@ -83,10 +83,13 @@ const char *http_server_url(const struct http_server *server);
 void http_server_drain(struct http_server *server);
 /* Exchanges in progress. */
 unsigned http_server_active(const struct http_server *server);
-/* Drop what is left and free everything. NULL is fine. */
+/* Answer what waits for a worker or a wake-up with 503, give answers on their
+ * way a second, drop what is left and free everything. Callbacks still come
+ * until this returns; they must not block for long. NULL is fine. */
 void http_server_stop(struct http_server *server);
 
-/* Continue an exchange that returned HTTP_WAIT. */
+/* Continue an exchange that returned HTTP_WAIT. Not after done(): when the
+ * server stops, done() comes without it. */
 void http_wake(struct http_exchange *exchange);
 void *http_exchange_context(const struct http_exchange *exchange);
 
