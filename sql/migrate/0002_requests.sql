@@ -64,4 +64,5 @@ CREATE TABLE upload_job (
     modified_ms     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX upload_job_by_source ON upload_job (source, created_ms, id);
+CREATE INDEX upload_job_by_status ON upload_job (status, created_ms, id);
 CREATE UNIQUE INDEX upload_job_key ON upload_job (source, idempotency_key);

@@ -58,6 +58,12 @@ db_query(struct db_tx *tx, unsigned statement)
     return tx->driver->query(tx, statement);
 }
 
+struct db_query *
+db_query_text(struct db_tx *tx, const char *sql)
+{
+    return tx->driver->query_text(tx, sql);
+}
+
 void
 db_int(struct db_query *query, int n, int64_t value)
 {

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "db/driver.h"
 
 #define PATH_BYTES 4096
@@ -40,6 +41,10 @@
 #define CHECKPOINT_PAGES 1000
 #define WAL_KEEP_BYTES (64 << 20)
 
+/* So many texts of db_query_text() stay prepared per connection; more cannot
+ * be open at once. */
+#define TEXTS_KEPT 16
+
 struct conn;
 
 struct query {
@@ -48,7 +53,8 @@ struct query {
     sqlite3_stmt *stmt; /* prepared at first use */
     const struct db_statement *text;
     bool open;
-    int failed; /* SQLite's code when it could not be prepared or bound */
+    uint64_t used; /* of a kept text: when, in uses of the connection */
+    int failed;    /* SQLite's code when it could not be prepared or bound */
     int param_count;
     unsigned char param[DB_PARAMS_MAX + 1]; /* of $n; 0: not in the text */
 };
@@ -58,8 +64,9 @@ struct conn {
     struct sqlite_db *db;
     struct conn *next; /* in the list of free ones */
     sqlite3 *handle;
-    struct query *queries;
-    unsigned open_queries;
+    struct query *queries; /* the statements, then TEXTS_KEPT texts */
+    unsigned query_count, open_queries;
+    uint64_t text_uses;
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *savepoint, *release, *rollback_to; /* writer only */
 };
@@ -178,8 +185,7 @@ conn_close(struct conn *conn)
 
     for (size_t i = 0; i < COUNT(own); i++)
         sqlite3_finalize(own[i]);
-    for (unsigned i = 0; conn->queries && i < conn->db->options.statement_count;
-         i++)
+    for (unsigned i = 0; conn->queries && i < conn->query_count; i++)
         sqlite3_finalize(conn->queries[i].stmt);
     sqlite3_close(conn->handle);
     free(conn->queries);
@@ -205,6 +211,25 @@ use_wal(struct conn *conn, struct error *err)
     if (code != SQLITE_OK)
         return fail(conn->handle, "cannot use a write-ahead log", err);
     return ERR_OK;
+}
+
+/* SQLite's own lower() knows ASCII only; lists sort by this one, which folds
+ * as utf8_fold() does. */
+static void
+sql_lower(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    if (sqlite3_value_type(values[0]) == SQLITE_NULL)
+        return;
+    const char *at = sqlite3_value_blob(values[0]);
+    struct str text = str_n(at, (size_t)sqlite3_value_bytes(values[0]));
+    char *folded = sqlite3_malloc64(3 * text.len + 1);
+
+    if (folded == NULL)
+        sqlite3_result_error_nomem(context);
+    else
+        sqlite3_result_text64(context, folded, utf8_fold(text, folded),
+                              sqlite3_free, SQLITE_UTF8);
 }
 
 static enum error_code
@@ -254,6 +279,11 @@ conn_setup(struct conn *conn, bool writes, struct error *err)
              !writes);
     if (sqlite3_exec(conn->handle, pragmas, NULL, NULL, NULL) != SQLITE_OK)
         return fail(conn->handle, "cannot set up", err);
+    if (sqlite3_create_function_v2(
+            conn->handle, "lower", 1,
+            SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+            sql_lower, NULL, NULL, NULL) != SQLITE_OK)
+        return fail(conn->handle, "cannot set up", err);
     for (size_t i = 0; i < COUNT(own); i++)
         if ((writes || !own[i].writer_only) &&
             sqlite3_prepare_v3(conn->handle, own[i].sql, -1,
@@ -267,6 +297,7 @@ static enum error_code
 conn_open(struct sqlite_db *db, bool writes, struct conn **ret,
           struct error *err)
 {
+    static const struct db_statement text = {.name = "text"};
     unsigned count = db->options.statement_count;
     struct conn *conn = calloc(1, sizeof(*conn));
     enum error_code rc;
@@ -275,15 +306,17 @@ conn_open(struct sqlite_db *db, bool writes, struct conn **ret,
         return error_busy(err, "out of memory");
     conn->tx.driver = db_sqlite_driver;
     conn->db = db;
-    conn->queries = calloc(MAX(count, 1u), sizeof(*conn->queries));
+    conn->query_count = count + TEXTS_KEPT;
+    conn->queries = calloc(conn->query_count, sizeof(*conn->queries));
     if (conn->queries == NULL) {
         rc = error_busy(err, "out of memory");
         goto failed;
     }
-    for (unsigned i = 0; i < count; i++)
-        conn->queries[i] = (struct query){.base.driver = db_sqlite_driver,
-                                          .conn = conn,
-                                          .text = &db->options.statements[i]};
+    for (unsigned i = 0; i < conn->query_count; i++)
+        conn->queries[i] = (struct query){
+            .base.driver = db_sqlite_driver,
+            .conn = conn,
+            .text = i < count ? &db->options.statements[i] : &text};
 
     int code = sqlite3_open_v2(db->path, &conn->handle,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
@@ -306,12 +339,11 @@ failed:
 /* ---- statements ------------------------------------------------------ */
 
 static int
-prepare(struct query *query)
+prepare(struct query *query, const char *sql)
 {
     sqlite3 *handle = query->conn->handle;
-    int code = sqlite3_prepare_v3(handle, query->text->sql, -1,
-                                  SQLITE_PREPARE_PERSISTENT, &query->stmt,
-                                  NULL);
+    int code = sqlite3_prepare_v3(handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &query->stmt, NULL);
 
     if (code != SQLITE_OK)
         return code;
@@ -329,6 +361,15 @@ prepare(struct query *query)
 }
 
 static struct db_query *
+start(struct query *query, const char *sql)
+{
+    query->open = true;
+    query->conn->open_queries++;
+    query->failed = query->stmt ? SQLITE_OK : prepare(query, sql);
+    return &query->base;
+}
+
+static struct db_query *
 sqlite_query(struct db_tx *tx, unsigned statement)
 {
     struct conn *conn = (struct conn *)tx;
@@ -337,10 +378,41 @@ sqlite_query(struct db_tx *tx, unsigned statement)
     assert(statement < conn->db->options.statement_count);
     assert(!query->open);
     assert(conn == conn->db->writer || !query->text->writes);
-    query->open = true;
-    conn->open_queries++;
-    query->failed = query->stmt ? SQLITE_OK : prepare(query);
-    return &query->base;
+    return start(query, query->text->sql);
+}
+
+/* The kept text that is this one, or else the one to give up for it: not open
+ * and unused for the longest time. */
+static struct query *
+find_text(struct conn *conn, const char *sql)
+{
+    struct query *oldest = NULL;
+
+    for (unsigned i = conn->query_count - TEXTS_KEPT; i < conn->query_count;
+         i++) {
+        struct query *query = &conn->queries[i];
+
+        if (query->open)
+            continue;
+        if (query->stmt && strcmp(sqlite3_sql(query->stmt), sql) == 0)
+            return query;
+        if (oldest == NULL || query->used < oldest->used)
+            oldest = query;
+    }
+    assert(oldest != NULL);
+    sqlite3_finalize(oldest->stmt);
+    oldest->stmt = NULL;
+    return oldest;
+}
+
+static struct db_query *
+sqlite_query_text(struct db_tx *tx, const char *sql)
+{
+    struct conn *conn = (struct conn *)tx;
+    struct query *query = find_text(conn, sql);
+
+    query->used = ++conn->text_uses;
+    return start(query, sql);
 }
 
 /* The number SQLite has for $n; 0 when nothing can be bound. */
@@ -980,6 +1052,7 @@ static const struct db_driver driver = {
     .read_end = sqlite_read_end,
     .write = sqlite_write,
     .query = sqlite_query,
+    .query_text = sqlite_query_text,
     .bind_int = sqlite_bind_int,
     .bind_str = sqlite_bind_str,
     .bind_blob = sqlite_bind_blob,

@@ -273,6 +273,117 @@ db_statement_that_cannot_be_prepared_fails_at_its_first_step(void **state)
     db_close(db);
 }
 
+/* ---- texts ----------------------------------------------------------- */
+
+static struct str
+text_answer(struct db_query *query)
+{
+    assert_int_equal(db_step(query, NULL), ERR_OK);
+    return db_col_str(query, 0);
+}
+
+static void
+db_text_is_kept_and_given_up_without_a_difference(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db_tx *tx = NULL;
+    char sql[64];
+
+    (void)state;
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    /* More texts than are kept, in rounds, so that each is given up. */
+    for (int i = 0; i < 100; i++) {
+        snprintf(sql, sizeof(sql), "SELECT $2 + %d, $1", i % 25);
+        struct db_query *query = db_query_text(tx, sql);
+
+        memset(sql, 'x', sizeof(sql) - 1);
+        db_int(query, 2, 1000);
+        assert_int_equal(db_step(query, NULL), ERR_OK);
+        assert_int_equal(db_col_int(query, 0), 1000 + i % 25);
+        assert_true(db_col_is_null(query, 1)); /* nothing bound before */
+        db_reset(query);
+        db_int(query, 1, i);
+        db_end(query);
+    }
+    db_read_end(tx);
+    db_close(db);
+}
+
+static void
+db_text_may_be_open_twice(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db_query *query[12];
+    struct db_tx *tx = NULL;
+
+    (void)state;
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    for (int i = 0; i < (int)COUNT(query); i++) {
+        query[i] = db_query_text(tx, "SELECT $1");
+        db_int(query[i], 1, i);
+        assert_int_equal(db_step(query[i], NULL), ERR_OK);
+    }
+    for (int i = 0; i < (int)COUNT(query); i++)
+        assert_int_equal(db_col_int(query[i], 0), i);
+    db_end(query[0]); /* the others are ended with the transaction */
+    db_read_end(tx);
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    query[0] = db_query_text(tx, "SELECT $1");
+    assert_int_equal(db_step(query[0], NULL), ERR_OK);
+    assert_true(db_col_is_null(query[0], 0));
+    db_end(query[0]);
+    db_read_end(tx);
+    db_close(db);
+}
+
+static void
+db_text_that_cannot_be_prepared_fails_at_its_first_step(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_sized(&scratch, 1, 1000);
+    struct error err = ERROR_INIT;
+    struct db_tx *tx = NULL;
+
+    (void)state;
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    struct db_query *query = db_query_text(tx, "SELECT $1 FROM nowhere");
+
+    db_int(query, 1, 5);
+    assert_int_equal(db_step(query, &err), ERR_INTERNAL);
+    assert_non_null(strstr(err.detail, "no such table: nowhere"));
+    db_end(query);
+    db_read_end(tx);
+    db_close(db);
+}
+
+static void
+db_text_folds_beyond_ascii(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db_tx *tx = NULL;
+
+    (void)state;
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    struct db_query *query = db_query_text(tx, "SELECT lower($1)");
+
+    db_str(query, 1, STR("\xc3\x84\xd0\x96 Q\xff"));
+    assert_true(str_eq(text_answer(query), STR("\xc3\xa4\xd0\xb6 q\xff")));
+    db_reset(query);
+    db_str(query, 1, STR(""));
+    assert_int_equal(text_answer(query).len, 0);
+    assert_false(db_col_is_null(query, 0));
+    db_reset(query);
+    db_null(query, 1);
+    assert_int_equal(text_answer(query).len, 0);
+    assert_true(db_col_is_null(query, 0));
+    db_end(query);
+    db_read_end(tx);
+    db_close(db);
+}
+
 /* ---- groups ---------------------------------------------------------- */
 
 struct gate {
@@ -667,6 +778,11 @@ main(void)
         cmocka_unit_test(db_write_that_fails_alone_leaves_nothing),
         cmocka_unit_test(
             db_statement_that_cannot_be_prepared_fails_at_its_first_step),
+        cmocka_unit_test(db_text_is_kept_and_given_up_without_a_difference),
+        cmocka_unit_test(db_text_may_be_open_twice),
+        cmocka_unit_test(
+            db_text_that_cannot_be_prepared_fails_at_its_first_step),
+        cmocka_unit_test(db_text_folds_beyond_ascii),
         cmocka_unit_test(
             db_commits_waiting_writes_together_and_undoes_only_failed_ones),
         cmocka_unit_test(db_write_without_space_takes_no_other_down),

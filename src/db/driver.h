@@ -12,8 +12,9 @@
 
 #include "db/db.h"
 
-/* Most parameters of one statement. */
-#define DB_PARAMS_MAX 32
+/* Most parameters of one statement; those of sql/ have fewer (tools/embed.c),
+ * texts with filters more. */
+#define DB_PARAMS_MAX 128
 
 struct db_driver;
 
@@ -44,6 +45,7 @@ struct db_driver {
                              struct error *err);
 
     struct db_query *(*query)(struct db_tx *tx, unsigned statement);
+    struct db_query *(*query_text)(struct db_tx *tx, const char *sql);
     void (*bind_int)(struct db_query *query, int n, int64_t value);
     void (*bind_str)(struct db_query *query, int n, struct str text);
     void (*bind_blob)(struct db_query *query, int n, struct str bytes);
