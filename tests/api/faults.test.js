@@ -16,18 +16,13 @@ import { HEADER, UNLIMITED, World, line, sleep } from './lib/nelm.js';
 const ROWS = 10_000;
 const KILLS = 24;
 
-const mounts = [];
 let world;
 
 before(async () => {
   world = await World.create();
   await world.identity('boss');
 });
-after(async () => {
-  for (const at of mounts)
-    spawnSync('umount', ['--lazy', at]);
-  await world?.done();
-});
+after(() => world?.done());
 
 function generation(rows, number) {
   let csv = `${HEADER}\n`;
@@ -161,7 +156,7 @@ function tmpfs(at, size) {
   const { status } = spawnSync('mount',
     ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', at]);
   if (status === 0)
-    mounts.push(at);
+    world.cleanup(() => spawnSync('umount', ['--lazy', at]));
   return status === 0;
 }
 

@@ -79,11 +79,19 @@ export class Server {
   }
 }
 
+// What is still there when this process ends too early goes with it.
+const worlds = new Set();
+process.on('exit', () => {
+  for (const world of worlds)
+    world.abandon();
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => process.exit(1));
+
 export class World {
-  static async create({ init = true } = {}) {
+  static async create() {
     const world = new World();
-    if (init)
-      world.admin = await world.json('init');
+    world.admin = await world.json('init');
     return world;
   }
 
@@ -91,7 +99,9 @@ export class World {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nelm-test-'));
     this.database = `sqlite:${path.join(this.dir, 'nelm.db')}`;
     this.servers = [];
+    this.undo = [];
     this.files = 0;
+    worlds.add(this);
   }
 
   env() {
@@ -235,9 +245,24 @@ export class World {
       COMMIT;`);
   }
 
+  // Something in a directory of its own for this world, such as a mount, that
+  // has to be undone before the directory can go.
+  cleanup(undo) {
+    this.undo.push(undo);
+  }
+
+  abandon() {
+    for (const server of this.servers)
+      server.stop('SIGKILL');
+    for (const undo of this.undo)
+      undo();
+    fs.rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+    worlds.delete(this);
+  }
+
   async done() {
     await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
-    fs.rmSync(this.dir, { recursive: true, force: true });
+    this.abandon();
   }
 }
 
