@@ -30,10 +30,10 @@
 /* Pages that writers of one group share a transaction for, at most. */
 #define GROUP_MAX 256
 
-/* A connection that reads finds nearly everything in the mapped file; its own
- * cache is for what is still in the log only. */
+/* The kernel keeps the file's pages; a connection that reads needs few of its
+ * own. The file is not mapped: mapped pages would count as the process's
+ * memory, and reading a large table from end to end is no faster with them. */
 #define READER_CACHE_KIB 1024
-#define MMAP_BYTES (INT64_C(1) << 30)
 
 /* Copy the log into the database when it has so many pages, or, with writes
  * waiting, when it has ten times as many. After a larger transaction than
@@ -270,11 +270,10 @@ conn_setup(struct conn *conn, bool writes, struct error *err)
              "PRAGMA foreign_keys = ON;"
              "PRAGMA trusted_schema = OFF;"
              "PRAGMA secure_delete = FAST;"
-             "PRAGMA mmap_size = %lld;"
              "PRAGMA journal_size_limit = %d;"
              "PRAGMA cache_size = -%zu;"
              "PRAGMA query_only = %d",
-             (long long)MMAP_BYTES, WAL_KEEP_BYTES,
+             WAL_KEEP_BYTES,
              writes ? options->cache_bytes / 1024 : (size_t)READER_CACHE_KIB,
              !writes);
     if (sqlite3_exec(conn->handle, pragmas, NULL, NULL, NULL) != SQLITE_OK)
