@@ -75,7 +75,10 @@ add_block(struct arena *arena, size_t size)
 
     if (size > left)
         return NULL;
-    want = MIN(MAX(MIN(want, FIRST_BYTES ? LARGEST_BYTES : 0), size), left);
+
+    size_t largest = FIRST_BYTES ? LARGEST_BYTES : 0;
+
+    want = MIN(MAX(MIN(want, largest), size), left);
 
     struct arena_block *block = malloc(sizeof(*block) + want);
 
