@@ -17,13 +17,25 @@ UPDATE registry SET auth_epoch = auth_epoch + 1 WHERE one = 1;
 -- name: client_insert     role: writer
 INSERT INTO client (id, kind, name, secret_sha256, identity_id, scopes, grants,
                     redirect_uris, token_seconds, expires_ms, created_ms,
-                    modified_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11);
+                    modified_ms, business_name, homepage_url, description,
+                    refresh_seconds, online, disabled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15,
+        $16, $17);
+
+-- name: client_update     role: writer
+-- Everything that may change. What a client is (kind, owner) never does.
+UPDATE client
+   SET name = $2, scopes = $3, grants = $4, redirect_uris = $5,
+       token_seconds = $6, business_name = $7, homepage_url = $8,
+       description = $9, refresh_seconds = $10, online = $11, disabled = $12,
+       modified_ms = $13
+ WHERE id = $1;
 
 -- name: client_by_id
 SELECT id, kind, name, secret_sha256, identity_id, scopes, grants,
        redirect_uris, token_seconds, expires_ms, created_ms, modified_ms,
-       last_used_ms
+       last_used_ms, business_name, homepage_url, description,
+       refresh_seconds, online, disabled
   FROM client
  WHERE id = $1;
 
@@ -32,9 +44,20 @@ SELECT id, kind, name, secret_sha256, identity_id, scopes, grants,
 -- rows: many, in the order of creation; columns as client_by_id
 SELECT id, kind, name, secret_sha256, identity_id, scopes, grants,
        redirect_uris, token_seconds, expires_ms, created_ms, modified_ms,
-       last_used_ms
+       last_used_ms, business_name, homepage_url, description,
+       refresh_seconds, online, disabled
   FROM client
  WHERE kind = $1
+ ORDER BY id;
+
+-- name: client_of_identity
+-- rows: many, in the order of creation; columns as client_by_id
+SELECT id, kind, name, secret_sha256, identity_id, scopes, grants,
+       redirect_uris, token_seconds, expires_ms, created_ms, modified_ms,
+       last_used_ms, business_name, homepage_url, description,
+       refresh_seconds, online, disabled
+  FROM client
+ WHERE identity_id = $1
  ORDER BY id;
 
 -- name: client_delete     role: writer

@@ -69,6 +69,8 @@ client_insert(struct db_tx *tx, struct client *client, struct error *err)
     client->id = uuid_mint();
     client->created_ms = client->modified_ms = clock_now_ms();
     client->last_used_ms = 0;
+    if (client->refresh_seconds == 0)
+        client->refresh_seconds = CLIENT_REFRESH_SECONDS;
     db_uuid(query, 1, &client->id);
     db_str(query, 2, kind_text(client->kind));
     db_str(query, 3, client->name);
@@ -85,10 +87,40 @@ client_insert(struct db_tx *tx, struct client *client, struct error *err)
     db_int(query, 9, client->token_seconds);
     bind_optional_int(query, 10, client->expires_ms);
     db_int(query, 11, client->created_ms);
+    bind_optional(query, 12, client->business_name);
+    bind_optional(query, 13, client->homepage_url);
+    bind_optional(query, 14, client->description);
+    db_int(query, 15, client->refresh_seconds);
+    db_int(query, 16, client->online);
+    db_int(query, 17, client->disabled);
     return db_run(query, NULL, err);
 }
 
-/* The columns of client_by_id and client_all. */
+enum error_code
+client_update(struct db_tx *tx, struct client *client, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_CLIENT_UPDATE);
+    enum error_code rc;
+
+    client->modified_ms = MAX(clock_now_ms(), client->modified_ms + 1);
+    db_uuid(query, 1, &client->id);
+    db_str(query, 2, client->name);
+    bind_optional(query, 3, client->scopes);
+    db_str(query, 4, client->grants);
+    db_str(query, 5, client->redirect_uris);
+    db_int(query, 6, client->token_seconds);
+    bind_optional(query, 7, client->business_name);
+    bind_optional(query, 8, client->homepage_url);
+    bind_optional(query, 9, client->description);
+    db_int(query, 10, client->refresh_seconds);
+    db_int(query, 11, client->online);
+    db_int(query, 12, client->disabled);
+    db_int(query, 13, client->modified_ms);
+    rc = run_one(query, err);
+    return rc == ERR_OK ? auth_epoch_move(tx, err) : rc;
+}
+
+/* The columns of client_by_id and its like. */
 static struct client
 client_row(struct db_query *query, struct arena *arena)
 {
@@ -106,6 +138,12 @@ client_row(struct db_query *query, struct arena *arena)
         .created_ms = db_col_int(query, 10),
         .modified_ms = db_col_int(query, 11),
         .last_used_ms = db_col_int(query, 12),
+        .business_name = row_optional(query, 13, arena),
+        .homepage_url = row_optional(query, 14, arena),
+        .description = row_optional(query, 15, arena),
+        .refresh_seconds = db_col_int(query, 16),
+        .online = db_col_int(query, 17) != 0,
+        .disabled = db_col_int(query, 18) != 0,
     };
     struct str secret = db_col_str(query, 3);
 
@@ -130,14 +168,12 @@ client_by_id(struct db_tx *tx, const struct uuid *id, struct arena *arena,
     return row_done(query, rc, arena, err);
 }
 
-enum error_code
-client_each(struct db_tx *tx, enum client_kind kind, struct arena *scratch,
-            client_visit *visit, void *context, struct error *err)
+static enum error_code MUST_USE
+client_rows(struct db_query *query, struct arena *scratch, client_visit *visit,
+            void *context, struct error *err)
 {
-    struct db_query *query = db_query(tx, STMT_CLIENT_ALL);
     enum error_code rc;
 
-    db_str(query, 1, kind_text(kind));
     while ((rc = db_step(query, err)) == ERR_OK) {
         arena_reset(scratch);
         struct client client = client_row(query, scratch);
@@ -148,6 +184,27 @@ client_each(struct db_tx *tx, enum client_kind kind, struct arena *scratch,
     if (rc == ERR_END)
         rc = ERR_OK;
     return row_done(query, rc, scratch, err);
+}
+
+enum error_code
+client_each(struct db_tx *tx, enum client_kind kind, struct arena *scratch,
+            client_visit *visit, void *context, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_CLIENT_ALL);
+
+    db_str(query, 1, kind_text(kind));
+    return client_rows(query, scratch, visit, context, err);
+}
+
+enum error_code
+client_each_of(struct db_tx *tx, const struct uuid *identity,
+               struct arena *scratch, client_visit *visit, void *context,
+               struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_CLIENT_OF_IDENTITY);
+
+    db_uuid(query, 1, identity);
+    return client_rows(query, scratch, visit, context, err);
 }
 
 enum error_code

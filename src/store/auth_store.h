@@ -26,8 +26,14 @@ enum error_code auth_epoch(struct db_tx *tx, int64_t *ret,
 /* Make every cached verification of a token stale. */
 enum error_code auth_epoch_move(struct db_tx *tx, struct error *err) MUST_USE;
 
+#define CLIENT_REFRESH_SECONDS 86400 /* life of a refresh token, by default */
+
 /* Fills id and times. */
 enum error_code client_insert(struct db_tx *tx, struct client *client,
+                              struct error *err) MUST_USE;
+/* All that may change of the client with this id; moves `modified` and the
+ * epoch. */
+enum error_code client_update(struct db_tx *tx, struct client *client,
                               struct error *err) MUST_USE;
 enum error_code client_by_id(struct db_tx *tx, const struct uuid *id,
                              struct arena *arena, struct client *ret,
@@ -36,6 +42,10 @@ typedef bool client_visit(void *context, const struct client *client);
 enum error_code client_each(struct db_tx *tx, enum client_kind kind,
                             struct arena *scratch, client_visit *visit,
                             void *context, struct error *err) MUST_USE;
+/* The personal access tokens of one identity. */
+enum error_code client_each_of(struct db_tx *tx, const struct uuid *identity,
+                               struct arena *scratch, client_visit *visit,
+                               void *context, struct error *err) MUST_USE;
 /* Deletes and moves the epoch; ERR_NOT_FOUND when there is none of `kind`. */
 enum error_code client_delete(struct db_tx *tx, enum client_kind kind,
                               const struct uuid *id,

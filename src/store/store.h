@@ -101,7 +101,10 @@ struct client {
     struct uuid identity_id;
     struct str scopes; /* space-separated; `at` NULL: everything */
     struct str grants, redirect_uris;
+    struct str business_name, homepage_url, description; /* `at` may be NULL */
+    bool online, disabled;
     int64_t token_seconds;
+    int64_t refresh_seconds;                       /* 0: the default */
     int64_t expires_ms;                            /* 0: never */
     int64_t created_ms, modified_ms, last_used_ms; /* 0: never used */
 };
