@@ -62,3 +62,14 @@ SELECT key, line, custom
   FROM record
  WHERE key BETWEEN $1 AND $2
  ORDER BY key;
+
+-- name: record_page
+-- in:   $1, $2 first and last key, $3 limit, $4 offset
+-- rows: in the order of the CSV; columns as record_by_id
+SELECT key, id, source, account_name, first_name, last_name, phone, email,
+       manager, start_ms, start_offset, end_ms, end_offset, custom, created_ms,
+       modified_ms
+  FROM record
+ WHERE key BETWEEN $1 AND $2
+ ORDER BY key
+ LIMIT $3 OFFSET $4;

@@ -13,7 +13,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define FILTER_MAX_NODES 64 /* and nesting; more is an error */
+#define FILTER_MAX_NODES 64   /* and nesting; more is an error */
+#define FILTER_MAX_VALUES 250 /* of one in or ca */
 
 enum filter_kind { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TEST };
 
@@ -45,7 +46,8 @@ struct filter {
 
 /* Operators are lower case only. not binds tighter than and, and tighter than
  * or. Strings stand in double quotes with \" and \\; an unquoted value of
- * letters, digits, '-' and '_' is taken too. */
+ * letters, digits, '-' and '_' is taken too. The values of in and ca stand in
+ * parentheses. */
 enum error_code filter_parse(struct str text, struct arena *arena,
                              struct filter **ret, struct error *err) MUST_USE;
 

@@ -22,7 +22,8 @@ struct audit_event {
 enum error_code audit_add(struct db_tx *tx, const struct audit_event *event,
                           struct error *err) MUST_USE;
 
-/* Newest last. Filters: event (eq), actor, object (eq), created (ge, le). */
+/* Newest last, or first with the sorter -created. Filters: event, actor, object
+ * (eq), created (ge, le). */
 struct audit_row {
     int64_t number, at_ms;
     struct str event, detail;

@@ -140,11 +140,10 @@ identity_resolve(struct db_tx *tx, struct str text, bool by_name,
     return rc;
 }
 
-enum error_code
-identity_each(struct db_tx *tx, struct arena *scratch, identity_visit *visit,
-              void *context, struct error *err)
+static enum error_code
+visit_identities(struct db_query *query, struct arena *scratch,
+                 identity_visit *visit, void *context, struct error *err)
 {
-    struct db_query *query = db_query(tx, STMT_IDENTITY_ALL);
     enum error_code rc;
 
     while ((rc = db_step(query, err)) == ERR_OK) {
@@ -157,6 +156,68 @@ identity_each(struct db_tx *tx, struct arena *scratch, identity_visit *visit,
     if (rc == ERR_END)
         rc = ERR_OK;
     return row_done(query, rc, scratch, err);
+}
+
+enum error_code
+identity_each(struct db_tx *tx, struct arena *scratch, identity_visit *visit,
+              void *context, struct error *err)
+{
+    return visit_identities(db_query(tx, STMT_IDENTITY_ALL), scratch, visit,
+                            context, err);
+}
+
+static const struct where_test tests[] = {
+    {"id", WHERE_OP(OP_EQ) | WHERE_OP(OP_IN), WHERE_UUID, "i.id = @"},
+    {"alias", WHERE_OP(OP_EQ), WHERE_TEXT, "i.alias_key = @"},
+    {"alias", WHERE_OP(OP_SW), WHERE_TEXT,
+     "substr(i.alias_key, 1, length(@)) = @"},
+    {"email", WHERE_OP(OP_EQ), WHERE_TEXT, "i.email_key = @"},
+    {"email", WHERE_OP(OP_SW), WHERE_TEXT,
+     "substr(i.email_key, 1, length(@)) = @"},
+    {"firstname", WHERE_OP(OP_EQ), WHERE_TEXT,
+     "substr(i.name_key || ' ', 1, length(@) + 1) = @ || ' '"},
+    {"firstname", WHERE_OP(OP_SW), WHERE_TEXT,
+     "substr(i.name_key, 1, length(@)) = @"},
+    {"lastname", WHERE_OP(OP_EQ), WHERE_TEXT,
+     "substr(i.name_key, length(i.name_key) - length(@)) = ' ' || @"},
+    {"lastname", WHERE_OP(OP_SW), WHERE_TEXT,
+     "replace(i.name_key, ' ' || @, '') <> i.name_key"},
+};
+static const struct where_sort sorts[] = {{"name", "i.name_key"}};
+static const struct where_list identities = {
+    .columns = "i.id, i.number, i.alias, i.name, i.email, i.manager_id,"
+               " i.levels, i.password_hash, i.created_ms, i.modified_ms",
+    .count = "COUNT(*)",
+    .from = "identity i WHERE TRUE",
+    .order = "i.created_ms, i.id",
+    .tests = tests,
+    .test_count = COUNT(tests),
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+};
+
+enum error_code
+identity_list(struct db_tx *tx, const struct list_query *list,
+              struct arena *scratch, identity_visit *visit, void *context,
+              struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct db_query *query = NULL;
+
+    arena_init(&arena, WHERE_BYTES);
+    enum error_code rc = where_rows(tx, &identities, list, NULL, &arena, &query,
+                                    err);
+
+    if (rc == ERR_OK)
+        rc = visit_identities(query, scratch, visit, context, err);
+    return rc;
+}
+
+enum error_code
+identity_list_count(struct db_tx *tx, const struct list_query *list,
+                    int64_t *ret, struct error *err)
+{
+    return where_count(tx, &identities, list, NULL, ret, err);
 }
 
 enum error_code

@@ -59,7 +59,8 @@ typedef bool workgroup_visit(void *context, struct str workgroup,
 enum error_code workgroup_each(struct db_tx *tx, workgroup_visit *visit,
                                void *context, struct error *err) MUST_USE;
 
-/* Filters and sorters of contract 18.1. */
+/* Filters and sorters of contract 18.1. An identity has one name: what stands
+ * before a blank in it is a first name, what stands behind one a last name. */
 enum error_code identity_list(struct db_tx *tx, const struct list_query *list,
                               struct arena *scratch, identity_visit *visit,
                               void *context, struct error *err) MUST_USE;

@@ -36,7 +36,8 @@ struct job {
     unsigned char sha256[32];   /* of the file, to tell a retry from a reuse */
 };
 
-/* Fills id and times. ERR_LIMIT over JOB_WAITING_MAX waiting ones. */
+/* Fills id, status and times. ERR_LIMIT over JOB_WAITING_MAX waiting ones,
+ * ERR_CONFLICT for an idempotency key that the source has already. */
 enum error_code job_insert(struct db_tx *tx, struct job *job,
                            struct error *err) MUST_USE;
 enum error_code job_by_id(struct db_tx *tx, const struct uuid *id,
@@ -56,7 +57,7 @@ enum error_code job_claim(struct db_tx *tx, struct arena *arena,
                           struct job *ret, struct error *err) MUST_USE;
 /* After a restart: what was IN_PROGRESS is PENDING again. */
 enum error_code job_requeue(struct db_tx *tx, struct error *err) MUST_USE;
-/* Write status, counts and errors. */
+/* Write status, counts and errors; sets modified_ms. */
 enum error_code job_update(struct db_tx *tx, struct job *job,
                            struct error *err) MUST_USE;
 /* Is a job of the source PENDING or IN_PROGRESS? */

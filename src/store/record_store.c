@@ -33,10 +33,7 @@ record_write_begin(struct record_writer *writer, struct db_tx *tx,
     enum error_code rc;
 
     db_int(query, 1, source);
-    rc = db_step(query, err);
-    if (rc == ERR_OK)
-        next_row = db_col_int(query, 0);
-    rc = row_done(query, rc, NULL, err);
+    rc = read_number(query, &next_row, err);
     if (rc != ERR_OK)
         return rc;
     *writer = (struct record_writer){.tx = tx,
@@ -62,13 +59,11 @@ first_change(struct record_writer *writer, struct error *err)
     if (rc != ERR_OK)
         return rc;
     struct db_query *query = db_query(writer->tx, STMT_RECORD_CHANGE_INSERT);
-    const struct actor *actor = &writer->actor;
 
     db_int(query, 1, writer->source);
     db_int(query, 2, writer->revision);
     db_int(query, 3, writer->now_ms);
-    bind_optional_uuid(query, 4, actor->known, &actor->id);
-    bind_optional_uuid(query, 5, actor->has_request, &actor->request_id);
+    bind_actor(query, 4, &writer->actor);
     return db_run(query, NULL, err);
 }
 
@@ -90,15 +85,6 @@ derive(struct record_writer *writer, const struct record *record,
     if (writer->line.failed || writer->key.failed)
         return error_set(err, ERR_LENGTH, "the record is too large");
     return ERR_OK;
-}
-
-static enum error_code
-taken(const char *verb, const struct record *record, struct error *err)
-{
-    return error_set(err, ERR_CONFLICT,
-                     "Unable to %s Non-Employee because the accountName "
-                     "\"%.*s\" is already being used.",
-                     verb, STR_ARG(record->text[FIELD_ACCOUNT_NAME]));
 }
 
 /* Parameters $n.. that insert and update have in common and in one order. */
@@ -153,7 +139,7 @@ record_insert(struct record_writer *writer, struct record *record,
     db_int(query, 17, writer->now_ms);
     rc = db_exec(query, &changes, err);
     if (rc == ERR_OK && changes == 0)
-        rc = taken("create", record, err);
+        rc = account_taken("create", record->text[FIELD_ACCOUNT_NAME], err);
     if (rc == ERR_OK)
         rc = first_change(writer, err);
     if (rc != ERR_OK)
@@ -204,7 +190,7 @@ record_update(struct record_writer *writer, struct record *record,
     db_int(query, 15, writer->now_ms);
     rc = run_one(query, err);
     if (rc == ERR_CONFLICT)
-        return taken("update", record, err);
+        return account_taken("update", record->text[FIELD_ACCOUNT_NAME], err);
     if (rc != ERR_OK)
         return rc;
     record->modified_ms = writer->now_ms;
@@ -262,29 +248,41 @@ record_write_finish(struct record_writer *writer, struct error *err)
 
 /* ---- reading --------------------------------------------------------- */
 
-/* Step to the only row of record_by_id or record_by_account. */
+#define COLUMNS                                                           \
+    "r.key, r.id, r.source, r.account_name, r.first_name, r.last_name, "  \
+    "r.phone, r.email, r.manager, r.start_ms, r.start_offset, r.end_ms, " \
+    "r.end_offset, r.custom, r.created_ms, r.modified_ms"
+
+/* Those columns, as record_by_id and its like have them. */
+static struct record
+record_row(struct db_query *query, struct arena *arena)
+{
+    struct record record = {
+        .key = db_col_int(query, 0),
+        .id = db_col_uuid(query, 1),
+        .source = db_col_int(query, 2),
+        .start = {.ms = db_col_int(query, 9),
+                  .offset_min = (int16_t)db_col_int(query, 10)},
+        .end = {.ms = db_col_int(query, 11),
+                .offset_min = (int16_t)db_col_int(query, 12)},
+        .custom = row_optional(query, 13, arena),
+        .created_ms = db_col_int(query, 14),
+        .modified_ms = db_col_int(query, 15),
+    };
+
+    for (int i = 0; i < FIELD_TEXTS; i++)
+        record.text[i] = row_str(query, 3 + i, arena);
+    return record;
+}
+
 static enum error_code
 read_record(struct db_query *query, struct arena *arena, struct record *ret,
             struct error *err)
 {
     enum error_code rc = db_step(query, err);
 
-    if (rc == ERR_OK) {
-        *ret = (struct record){
-            .key = db_col_int(query, 0),
-            .id = db_col_uuid(query, 1),
-            .source = db_col_int(query, 2),
-            .start = {.ms = db_col_int(query, 9),
-                      .offset_min = (int16_t)db_col_int(query, 10)},
-            .end = {.ms = db_col_int(query, 11),
-                    .offset_min = (int16_t)db_col_int(query, 12)},
-            .custom = row_optional(query, 13, arena),
-            .created_ms = db_col_int(query, 14),
-            .modified_ms = db_col_int(query, 15),
-        };
-        for (int i = 0; i < FIELD_TEXTS; i++)
-            ret->text[i] = row_str(query, 3 + i, arena);
-    }
+    if (rc == ERR_OK)
+        *ret = record_row(query, arena);
     return row_done(query, rc, arena, err);
 }
 
@@ -339,4 +337,175 @@ record_lines_end(struct record_lines *lines)
 {
     db_end(lines->query);
     lines->query = NULL;
+}
+
+/* ---- lists ----------------------------------------------------------- */
+
+#define MANAGED                                     \
+    "s.number IN (SELECT source FROM source_member" \
+    " WHERE identity_id = $1 AND role = 'MANAGER')"
+
+static const struct where_test tests[] = {
+    {"sourceId", WHERE_OP(OP_EQ), WHERE_SOURCE, "s.number = @"},
+};
+static const struct where_sort sorts[] = {
+    {"id", "r.id"},
+    {"accountName", "r.account_key"},
+    {"sourceId", "s.source_id"},
+    {"manager", "lower(r.manager)"},
+    {"firstName", "lower(r.first_name)"},
+    {"lastName", "lower(r.last_name)"},
+    {"email", "lower(r.email)"},
+    {"phone", "lower(r.phone)"},
+    {"startDate", "r.start_ms"},
+    {"endDate", "r.end_ms"},
+    {"created", "r.created_ms"},
+    {"modified", "r.modified_ms"},
+};
+
+/* SQLite takes CROSS JOIN as the order to read in: all records along their
+ * ids... */
+static const struct where_list all_records = {
+    .columns = COLUMNS ", s.source_id",
+    .from = "record r CROSS JOIN source s WHERE s.number = r.source",
+    .order = "r.id",
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+};
+
+/* ... and those of some sources source by source, where they lie together. */
+static const struct where_list some_records = {
+    .columns = COLUMNS ", s.source_id",
+    .from = "source s CROSS JOIN record r"
+            " WHERE r.key > s.number * 68719476736"
+            " AND r.key < (s.number + 1) * 68719476736",
+    .only = MANAGED,
+    .order = "r.id",
+    .tests = tests,
+    .test_count = COUNT(tests),
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+};
+_Static_assert(INT64_C(1) << RECORD_ROW_BITS == 68719476736,
+               "the keys of a source in SQL");
+
+/* Filters are about the source only, so its counters are enough. */
+static const struct where_list record_counts = {
+    .count = "CAST(COALESCE(SUM(s.record_count), 0) AS BIGINT)",
+    .from = "source s WHERE TRUE",
+    .only = MANAGED,
+    .tests = tests,
+    .test_count = COUNT(tests),
+};
+
+static enum error_code
+visit_records(struct db_query *query, const struct uuid *source_id,
+              struct arena *scratch, record_visit *visit, void *context,
+              struct error *err)
+{
+    enum error_code rc;
+
+    while ((rc = db_step(query, err)) == ERR_OK) {
+        arena_reset(scratch);
+        struct record record = record_row(query, scratch);
+        struct uuid id = source_id ? *source_id
+                                   : db_col_uuid(query, FIELD_COUNT + 8);
+
+        if (scratch->failed || !visit(context, &record, &id))
+            break;
+    }
+    if (rc == ERR_END)
+        rc = ERR_OK;
+    return row_done(query, rc, scratch, err);
+}
+
+/* Is this the unsorted list of one source? Then its id as it was sent. */
+static bool
+is_page(const struct list_query *list, struct str *ret_source)
+{
+    const struct filter *filter = list->filter;
+
+    if (filter == NULL || filter->kind != FILTER_TEST || filter->op != OP_EQ ||
+        !str_eq(filter->field, STR("sourceId")) || list->sorters.count > 0)
+        return false;
+    *ret_source = filter->values[0];
+    return true;
+}
+
+/* Where no record was deleted, keys tell which rows to skip. */
+static enum error_code
+visit_page(struct db_tx *tx, const struct source *source,
+           const struct list_query *list, struct arena *scratch,
+           record_visit *visit, void *context, struct error *err)
+{
+    bool whole = source->record_count == source->next_row - 1;
+    int64_t first = record_first_key(source->number) + 1;
+
+    if (list->offset >= source->record_count)
+        return ERR_OK;
+    struct db_query *query = db_query(tx, STMT_RECORD_PAGE);
+
+    db_int(query, 1, whole ? first + list->offset : first);
+    db_int(query, 2, record_last_key(source->number));
+    db_int(query, 3, list->limit);
+    db_int(query, 4, whole ? 0 : list->offset);
+    return visit_records(query, &source->source_id, scratch, visit, context,
+                         err);
+}
+
+/* The page of one source; nothing when there is none, or `manager` does not
+ * manage it. */
+static enum error_code
+list_page(struct db_tx *tx, const struct uuid *manager, struct str source_id,
+          const struct list_query *list, struct arena *scratch,
+          record_visit *visit, void *context, struct error *err)
+{
+    struct source source;
+    struct uuid id;
+    bool visible = true;
+
+    if (!uuid_parse(source_id, &id))
+        return ERR_OK;
+    arena_reset(scratch);
+    enum error_code rc = source_find(tx, &id, scratch, &source, err);
+
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (rc == ERR_OK && manager != NULL)
+        rc = source_has_member(tx, source.number, "MANAGER", manager, &visible,
+                               err);
+    if (rc == ERR_OK && visible)
+        rc = visit_page(tx, &source, list, scratch, visit, context, err);
+    return rc;
+}
+
+enum error_code
+record_list(struct db_tx *tx, const struct uuid *manager,
+            const struct list_query *list, struct arena *scratch,
+            record_visit *visit, void *context, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    const struct where_list *which = manager || list->filter ? &some_records
+                                                             : &all_records;
+    struct db_query *query = NULL;
+    struct str source_id;
+
+    if (is_page(list, &source_id))
+        return list_page(tx, manager, source_id, list, scratch, visit, context,
+                         err);
+    arena_init(&arena, WHERE_BYTES);
+    enum error_code rc = where_rows(tx, which, list, manager, &arena, &query,
+                                    err);
+
+    if (rc == ERR_OK)
+        rc = visit_records(query, NULL, scratch, visit, context, err);
+    return rc;
+}
+
+enum error_code
+record_list_count(struct db_tx *tx, const struct uuid *manager,
+                  const struct list_query *list, int64_t *ret,
+                  struct error *err)
+{
+    return where_count(tx, &record_counts, list, manager, ret, err);
 }

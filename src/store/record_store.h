@@ -100,8 +100,11 @@ enum error_code record_lines_next(struct record_lines *lines, int64_t *ret_key,
 void record_lines_end(struct record_lines *lines);
 
 /* Records of the sources that `manager` manages; NULL: of all sources; the
- * list's filter may name one. Filter and sort fields of contract section 7. A
- * page of an unsorted list costs the same at any offset. */
+ * list's filter may name some. Filter and sort fields of contract section 7.
+ * Unsorted, the records of one source come in the order of the CSV, and a page
+ * costs the same at any offset while none was deleted; those of several come in
+ * the order of their ids, which is that of their creation. The count reads the
+ * counters of the sources. */
 typedef bool record_visit(void *context, const struct record *record,
                           const struct uuid *source_id);
 enum error_code record_list(struct db_tx *tx, const struct uuid *manager,

@@ -37,22 +37,33 @@ struct approval_item {
     struct uuid id, request_id;
     int64_t position; /* from 0 */
     struct uuid approver_id;
-    struct str approver_name, account_name;
+    struct str approver_name;
     enum approval_status status;
     struct str comment; /* `at` NULL: none */
     int64_t created_ms, modified_ms;
+    /* Of the request; not written: */
+    struct str account_name;
+    bool has_requester;
+    struct uuid requester_id;
+    struct str requester_name;
 };
 
-/* Fills id and times. ERR_CONFLICT when a pending request of the source has
- * the account name. */
+/* Fills id and times; completion_ms as request_set_status(). ERR_CONFLICT when
+ * a pending request of the source has the account name. */
 enum error_code request_insert(struct db_tx *tx, struct request *request,
                                struct error *err) MUST_USE;
 enum error_code request_by_id(struct db_tx *tx, const struct uuid *id,
                               struct arena *arena, struct request *ret,
                               struct error *err) MUST_USE;
+/* Has a pending request of the source this account name? Folded. */
+enum error_code request_pending(struct db_tx *tx, int64_t source,
+                                struct str account_name, bool *ret,
+                                struct error *err) MUST_USE;
+/* A status that ends the request is its completion at `now_ms`. */
 enum error_code request_set_status(struct db_tx *tx, const struct uuid *id,
                                    enum approval_status status, int64_t now_ms,
                                    struct error *err) MUST_USE;
+/* With its items. */
 enum error_code request_delete(struct db_tx *tx, const struct uuid *id,
                                struct error *err) MUST_USE;
 
@@ -90,7 +101,8 @@ enum error_code approval_chain(struct db_tx *tx, const struct uuid *request,
 enum error_code approval_update(struct db_tx *tx,
                                 const struct approval_item *item,
                                 int64_t now_ms, struct error *err) MUST_USE;
-/* Ids of requests that are open and have an undecided item of `approver`. */
+/* Ids of requests that are open and have an undecided item of `approver`. The
+ * visits collect: they change nothing. */
 typedef bool id_visit(void *context, const struct uuid *id);
 enum error_code approval_open_requests(struct db_tx *tx,
                                        const struct uuid *approver,

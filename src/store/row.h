@@ -36,6 +36,17 @@ row_uuid(struct db_query *query, int column, struct uuid *ret)
     return !db_col_is_null(query, column);
 }
 
+/* Identity or client, and request, in two columns. */
+static inline struct actor
+row_actor(struct db_query *query, int column)
+{
+    struct actor actor = {.known = false};
+
+    actor.known = row_uuid(query, column, &actor.id);
+    actor.has_request = row_uuid(query, column + 1, &actor.request_id);
+    return actor;
+}
+
 static inline void
 bind_optional(struct db_query *query, int n, struct str text)
 {
@@ -53,6 +64,13 @@ bind_optional_uuid(struct db_query *query, int n, bool there,
         db_uuid(query, n, id);
     else
         db_null(query, n);
+}
+
+static inline void
+bind_actor(struct db_query *query, int n, const struct actor *actor)
+{
+    bind_optional_uuid(query, n, actor->known, &actor->id);
+    bind_optional_uuid(query, n + 1, actor->has_request, &actor->request_id);
 }
 
 /* 0 is NULL. */
@@ -127,6 +145,27 @@ run_one(struct db_query *query, struct error *err)
     return rc;
 }
 
+/* Read one number: the first column of the only row. */
+static inline MUST_USE enum error_code
+read_number(struct db_query *query, int64_t *ret, struct error *err)
+{
+    enum error_code rc = db_step(query, err);
+
+    if (rc == ERR_OK)
+        *ret = db_col_int(query, 0);
+    return row_done(query, rc, NULL, err);
+}
+
+/* Contract 5.2. */
+static inline enum error_code
+account_taken(const char *verb, struct str name, struct error *err)
+{
+    return error_set(err, ERR_CONFLICT,
+                     "Unable to %s Non-Employee because the accountName "
+                     "\"%.*s\" is already being used.",
+                     verb, STR_ARG(name));
+}
+
 /* Take the next number of a counter of the schema. */
 static inline MUST_USE enum error_code
 counter_next(struct db_tx *tx, struct str name, int64_t *ret, struct error *err)
@@ -134,11 +173,7 @@ counter_next(struct db_tx *tx, struct str name, int64_t *ret, struct error *err)
     struct db_query *query = db_query(tx, STMT_COUNTER_NEXT);
 
     db_str(query, 1, name);
-    enum error_code rc = db_step(query, err);
-
-    if (rc == ERR_OK)
-        *ret = db_col_int(query, 0);
-    return row_done(query, rc, NULL, err);
+    return read_number(query, ret, err);
 }
 
 #endif

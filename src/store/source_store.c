@@ -1,5 +1,6 @@
 #include "store/source_store.h"
 
+#include "store/record_store.h"
 #include "store/row.h"
 
 /* Contract 9.3. */
@@ -27,7 +28,12 @@ static const struct {
                         "Last day of the engagement", "Select an end date."},
 };
 
-/* The columns of source_find and source_all. */
+#define COLUMNS                                                           \
+    "s.number, s.id, s.source_id, s.name, s.description, s.owner_id, "    \
+    "s.workgroup, s.revision, s.changed_ms, s.record_count, s.next_row, " \
+    "s.next_column, s.created_ms, s.modified_ms"
+
+/* Those columns, as source_find and its like have them. */
 static struct source
 source_row(struct db_query *query, struct arena *arena)
 {
@@ -59,6 +65,20 @@ source_find(struct db_tx *tx, const struct uuid *id, struct arena *arena,
     enum error_code rc;
 
     db_uuid(query, 1, id);
+    rc = db_step(query, err);
+    if (rc == ERR_OK)
+        *ret = source_row(query, arena);
+    return row_done(query, rc, arena, err);
+}
+
+enum error_code
+source_by_number(struct db_tx *tx, int64_t number, struct arena *arena,
+                 struct source *ret, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SOURCE_BY_NUMBER);
+    enum error_code rc;
+
+    db_int(query, 1, number);
     rc = db_step(query, err);
     if (rc == ERR_OK)
         *ret = source_row(query, arena);
@@ -139,6 +159,15 @@ mint_unless_given(struct uuid *id)
         *id = uuid_mint();
 }
 
+static enum error_code
+name_taken(const char *verb, const struct source *source, struct error *err)
+{
+    return error_set(err, ERR_CONFLICT,
+                     "Unable to %s Non-Employee Source because the name "
+                     "\"%.*s\" is already being used.",
+                     verb, STR_ARG(source->name));
+}
+
 enum error_code
 source_insert(struct db_tx *tx, struct source *source, struct error *err)
 {
@@ -171,20 +200,16 @@ source_insert(struct db_tx *tx, struct source *source, struct error *err)
     db_int(query, 10, source->next_column);
     rc = db_run(query, &changes, err);
     if (rc == ERR_OK && changes == 0)
-        return error_set(err, ERR_CONFLICT,
-                         "Unable to create Non-Employee Source because the "
-                         "name \"%.*s\" is already being used.",
-                         STR_ARG(source->name));
+        return name_taken("create", source, err);
     if (rc == ERR_OK)
         rc = write_built_in(tx, source, err);
     return rc;
 }
 
-enum error_code
-source_each(struct db_tx *tx, struct arena *scratch, source_visit *visit,
-            void *context, struct error *err)
+static enum error_code
+visit_sources(struct db_query *query, struct arena *scratch,
+              source_visit *visit, void *context, struct error *err)
 {
-    struct db_query *query = db_query(tx, STMT_SOURCE_ALL);
     enum error_code rc;
 
     while ((rc = db_step(query, err)) == ERR_OK) {
@@ -200,14 +225,196 @@ source_each(struct db_tx *tx, struct arena *scratch, source_visit *visit,
 }
 
 enum error_code
-source_count(struct db_tx *tx, int64_t *ret, struct error *err)
+source_each(struct db_tx *tx, struct arena *scratch, source_visit *visit,
+            void *context, struct error *err)
 {
-    struct db_query *query = db_query(tx, STMT_SOURCE_COUNT);
-    enum error_code rc = db_step(query, err);
+    return visit_sources(db_query(tx, STMT_SOURCE_ALL), scratch, visit, context,
+                         err);
+}
+
+static const struct where_sort source_sorts[] = {
+    {"name", "s.name_key"},
+    {"created", "s.created_ms"},
+    {"sourceId", "s.source_id"},
+};
+static const struct where_list sources = {
+    .columns = COLUMNS,
+    .count = "COUNT(*)",
+    .from = "source s WHERE TRUE",
+    .only = "s.number IN (SELECT source FROM source_member"
+            " WHERE identity_id = $1 AND role = 'MANAGER')",
+    .order = "s.created_ms, s.id",
+    .sorts = source_sorts,
+    .sort_count = COUNT(source_sorts),
+};
+
+enum error_code
+source_list(struct db_tx *tx, const struct uuid *manager,
+            const struct list_query *list, struct arena *scratch,
+            source_visit *visit, void *context, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct list_query unfiltered = *list;
+    struct db_query *query = NULL;
+
+    unfiltered.filter = NULL;
+    arena_init(&arena, WHERE_BYTES);
+    enum error_code rc = where_rows(tx, &sources, &unfiltered, manager, &arena,
+                                    &query, err);
 
     if (rc == ERR_OK)
-        *ret = db_col_int(query, 0);
-    return row_done(query, rc, NULL, err);
+        rc = visit_sources(query, scratch, visit, context, err);
+    return rc;
+}
+
+enum error_code
+source_list_count(struct db_tx *tx, const struct uuid *manager,
+                  const struct list_query *list, int64_t *ret,
+                  struct error *err)
+{
+    struct list_query unfiltered = *list;
+
+    unfiltered.filter = NULL;
+    return where_count(tx, &sources, &unfiltered, manager, ret, err);
+}
+
+enum error_code
+source_count(struct db_tx *tx, int64_t *ret, struct error *err)
+{
+    return read_number(db_query(tx, STMT_SOURCE_COUNT), ret, err);
+}
+
+enum error_code
+source_update(struct db_tx *tx, struct source *source, struct error *err)
+{
+    FOLDED key = {0};
+    struct db_query *query = db_query(tx, STMT_SOURCE_UPDATE);
+    int64_t now_ms = clock_now_ms();
+
+    db_int(query, 1, source->number);
+    db_str(query, 2, source->name);
+    db_str(query, 3, fold(&key, source->name));
+    db_str(query, 4, source->description);
+    db_int(query, 5, now_ms);
+    enum error_code rc = run_one(query, err);
+
+    if (rc == ERR_CONFLICT)
+        return name_taken("update", source, err);
+    if (rc == ERR_OK)
+        source->modified_ms = now_ms;
+    return rc;
+}
+
+/* Records know their source by their keys. They go first, so that deleting the
+ * source finds none that refer to it. */
+enum error_code
+source_delete(struct db_tx *tx, int64_t source, struct error *err)
+{
+    static const enum stmt by_number[] = {STMT_SOURCE_DELETE_HISTORY,
+                                          STMT_SOURCE_DELETE_CHANGES};
+    struct db_query *query = db_query(tx, STMT_SOURCE_DELETE_RECORDS);
+
+    db_int(query, 1, record_first_key(source));
+    db_int(query, 2, record_last_key(source));
+    enum error_code rc = db_run(query, NULL, err);
+
+    for (size_t i = 0; rc == ERR_OK && i < COUNT(by_number); i++) {
+        query = db_query(tx, by_number[i]);
+        db_int(query, 1, source);
+        rc = db_run(query, NULL, err);
+    }
+    if (rc != ERR_OK)
+        return rc;
+    query = db_query(tx, STMT_SOURCE_DELETE);
+    db_int(query, 1, source);
+    return run_one(query, err);
+}
+
+/* ---- members --------------------------------------------------------- */
+
+enum error_code
+source_members(struct db_tx *tx, int64_t source, const char *role,
+               struct arena *arena, struct source_member ret[MEMBERS_MAX],
+               size_t *ret_count, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SOURCE_MEMBERS);
+    size_t count = 0;
+    enum error_code rc;
+
+    db_int(query, 1, source);
+    db_str(query, 2, str_of(role));
+    while ((rc = db_step(query, err)) == ERR_OK && count < MEMBERS_MAX)
+        ret[count++] = (struct source_member){
+            .identity_id = db_col_uuid(query, 0),
+            .name = row_str(query, 1, arena)};
+    if (rc == ERR_OK)
+        rc = error_internal(err, "a source has more than %d members",
+                            MEMBERS_MAX);
+    if (rc == ERR_END)
+        rc = ERR_OK;
+    rc = row_done(query, rc, arena, err);
+    if (rc == ERR_OK)
+        *ret_count = count;
+    return rc;
+}
+
+static enum error_code
+add_member(struct db_tx *tx, int64_t source, const char *role, size_t position,
+           const struct uuid *id, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SOURCE_MEMBER_ADD);
+    char hex[UUID_HEX];
+
+    db_int(query, 1, source);
+    db_str(query, 2, str_of(role));
+    db_int(query, 3, (int64_t)position);
+    db_uuid(query, 4, id);
+    enum error_code rc = run_one(query, err);
+
+    if (rc == ERR_NOT_FOUND)
+        return error_set(
+            err, ERR_REFERENCE, "Referenced %s [\"%s\"] was not found.",
+            strcmp(role, "APPROVER") == 0 ? "approver" : "account manager",
+            uuid_hex(id, hex));
+    return rc;
+}
+
+enum error_code
+source_set_members(struct db_tx *tx, int64_t source, const char *role,
+                   const struct uuid *ids, size_t count, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SOURCE_MEMBERS_CLEAR);
+
+    db_int(query, 1, source);
+    db_str(query, 2, str_of(role));
+    enum error_code rc = db_run(query, NULL, err);
+
+    for (size_t i = 0; rc == ERR_OK && i < count; i++)
+        rc = add_member(tx, source, role, i, &ids[i], err);
+    return rc;
+}
+
+/* ---- schema attributes ----------------------------------------------- */
+
+/* The columns of schema_list and schema_find. */
+static struct attribute
+attribute_row(struct db_query *query, struct arena *arena)
+{
+    int64_t number = db_col_int(query, 1);
+
+    return (struct attribute){
+        .id = db_col_uuid(query, 0),
+        .number = number,
+        .type = row_str(query, 2, arena),
+        .label = row_str(query, 3, arena),
+        .technical_name = row_str(query, 4, arena),
+        .help_text = row_str(query, 5, arena),
+        .placeholder = row_str(query, 6, arena),
+        .required = db_col_int(query, 7) != 0,
+        .system = number < SCHEMA_FIRST_CUSTOM,
+        .created_ms = db_col_int(query, 8),
+        .modified_ms = db_col_int(query, 9),
+    };
 }
 
 enum error_code
@@ -220,23 +427,8 @@ schema_list(struct db_tx *tx, int64_t source, struct arena *arena,
     enum error_code rc;
 
     db_int(query, 1, source);
-    while ((rc = db_step(query, err)) == ERR_OK && count < SCHEMA_MAX) {
-        int64_t number = db_col_int(query, 1);
-
-        ret[count++] = (struct attribute){
-            .id = db_col_uuid(query, 0),
-            .number = number,
-            .type = row_str(query, 2, arena),
-            .label = row_str(query, 3, arena),
-            .technical_name = row_str(query, 4, arena),
-            .help_text = row_str(query, 5, arena),
-            .placeholder = row_str(query, 6, arena),
-            .required = db_col_int(query, 7) != 0,
-            .system = number < SCHEMA_FIRST_CUSTOM,
-            .created_ms = db_col_int(query, 8),
-            .modified_ms = db_col_int(query, 9),
-        };
-    }
+    while ((rc = db_step(query, err)) == ERR_OK && count < SCHEMA_MAX)
+        ret[count++] = attribute_row(query, arena);
     if (rc == ERR_OK)
         rc = error_internal(err, "a source has more than %d attributes",
                             SCHEMA_MAX);
@@ -257,10 +449,7 @@ schema_insert(struct db_tx *tx, int64_t source, struct attribute *attribute,
     enum error_code rc;
 
     db_int(query, 1, source);
-    rc = db_step(query, err);
-    if (rc == ERR_OK)
-        attribute->number = db_col_int(query, 0);
-    rc = row_done(query, rc, NULL, err);
+    rc = read_number(query, &attribute->number, err);
     if (rc != ERR_OK)
         return rc;
 
@@ -280,6 +469,63 @@ schema_insert(struct db_tx *tx, int64_t source, struct attribute *attribute,
 }
 
 enum error_code
+schema_find(struct db_tx *tx, int64_t source, const struct uuid *id,
+            struct arena *arena, struct attribute *ret, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SCHEMA_FIND);
+    enum error_code rc;
+
+    db_int(query, 1, source);
+    db_uuid(query, 2, id);
+    rc = db_step(query, err);
+    if (rc == ERR_OK)
+        *ret = attribute_row(query, arena);
+    return row_done(query, rc, arena, err);
+}
+
+enum error_code
+schema_update(struct db_tx *tx, int64_t source, struct attribute *attribute,
+              struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SCHEMA_UPDATE);
+    int64_t now_ms = clock_now_ms();
+
+    db_int(query, 1, source);
+    db_uuid(query, 2, &attribute->id);
+    db_str(query, 3, attribute->label);
+    db_str(query, 4, attribute->help_text);
+    db_str(query, 5, attribute->placeholder);
+    db_int(query, 6, attribute->required);
+    db_int(query, 7, now_ms);
+    enum error_code rc = run_one(query, err);
+
+    if (rc == ERR_OK)
+        attribute->modified_ms = now_ms;
+    return rc;
+}
+
+enum error_code
+schema_delete(struct db_tx *tx, int64_t source, const struct uuid *id,
+              struct error *err)
+{
+    struct db_query *query = db_query(tx, id ? STMT_SCHEMA_DELETE
+                                             : STMT_SCHEMA_DELETE_ALL);
+    int64_t changes = 0, revision = 0;
+
+    db_int(query, 1, source);
+    if (id != NULL)
+        db_uuid(query, 2, id);
+    db_int(query, id ? 3 : 2, SCHEMA_FIRST_CUSTOM);
+    enum error_code rc = db_run(query, &changes, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (changes == 0)
+        return id ? error_set(err, ERR_NOT_FOUND, NULL) : ERR_OK;
+    return source_touch(tx, source, clock_now_ms(), &revision, err);
+}
+
+enum error_code
 source_has_member(struct db_tx *tx, int64_t source, const char *role,
                   const struct uuid *identity, bool *ret, struct error *err)
 {
@@ -296,14 +542,10 @@ source_touch(struct db_tx *tx, int64_t source, int64_t now_ms,
              int64_t *ret_revision, struct error *err)
 {
     struct db_query *query = db_query(tx, STMT_SOURCE_TOUCH);
-    enum error_code rc;
 
     db_int(query, 1, source);
     db_int(query, 2, now_ms);
-    rc = db_step(query, err);
-    if (rc == ERR_OK)
-        *ret_revision = db_col_int(query, 0);
-    return row_done(query, rc, NULL, err);
+    return read_number(query, ret_revision, err);
 }
 
 enum error_code

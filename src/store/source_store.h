@@ -13,6 +13,10 @@ enum error_code source_find(struct db_tx *tx, const struct uuid *id,
                             struct arena *arena, struct source *ret,
                             struct error *err) MUST_USE;
 
+enum error_code source_by_number(struct db_tx *tx, int64_t number,
+                                 struct arena *arena, struct source *ret,
+                                 struct error *err) MUST_USE;
+
 /* What a conditional download needs and no more: one indexed read. */
 struct source_mark {
     int64_t number, revision, changed_ms;
@@ -82,7 +86,8 @@ enum error_code source_members(struct db_tx *tx, int64_t source,
                                struct source_member ret[MEMBERS_MAX],
                                size_t *ret_count, struct error *err) MUST_USE;
 
-/* Replace all members of a role. ERR_REFERENCE naming an unknown identity. */
+/* Replace all members of a role, in this order. ERR_REFERENCE naming an unknown
+ * identity. Leaves modified_ms to source_update(). */
 enum error_code source_set_members(struct db_tx *tx, int64_t source,
                                    const char *role, const struct uuid *ids,
                                    size_t count, struct error *err) MUST_USE;
@@ -95,7 +100,7 @@ enum error_code source_update(struct db_tx *tx, struct source *source,
                               struct error *err) MUST_USE;
 
 /* The source with everything in it: attributes, members, records, history,
- * requests, jobs. */
+ * requests, jobs. Its number is never used again. */
 enum error_code source_delete(struct db_tx *tx, int64_t source,
                               struct error *err) MUST_USE;
 
@@ -119,8 +124,13 @@ enum error_code schema_find(struct db_tx *tx, int64_t source,
 enum error_code schema_update(struct db_tx *tx, int64_t source,
                               struct attribute *attribute,
                               struct error *err) MUST_USE;
-/* Delete one custom attribute, or all with a NULL id, and its values. Moves
- * the source's revision when there was one. */
+/* Delete one custom attribute, or all with a NULL id. Moves the source's
+ * revision when there was one; without one of that id, or for a built-in one,
+ * ERR_NOT_FOUND. Its values stay in the packed texts of records and requests
+ * until these are written again, where nobody finds them: readers go by the
+ * numbers of schema_list(), and an attribute that is made again with the same
+ * name gets another number. So a delete costs the same for any number of
+ * records. */
 enum error_code schema_delete(struct db_tx *tx, int64_t source,
                               const struct uuid *id,
                               struct error *err) MUST_USE;
