@@ -44,7 +44,7 @@ struct http_request {
     bool query_bad;             /* malformed percent-encoding or UTF-8 */
     struct http_field *headers; /* in order, duplicates included */
     size_t header_count;
-    struct str body;      /* whole, when the plan was HTTP_BODY_MEMORY */
+    struct str body;      /* whole, unless it was taken in pieces */
     bool has_body;        /* the head announced one */
     uint64_t body_length; /* announced; UINT64_MAX when chunked */
     struct str peer;      /* address of the other side, without port */

@@ -65,6 +65,7 @@ struct conn {
     bool linger; /* closed now, the other side might still be sending */
     bool file;   /* the answer is one */
     atomic_int turn;
+    uint64_t collected; /* bytes of the body so far */
     uint64_t discarded;
     uint64_t body_bytes; /* of the answer, as far as they are sent at all */
     uint64_t acked;      /* watch_acked() before a file */
@@ -161,7 +162,7 @@ settle(struct conn *conn, enum http_next next)
         refuse_code(conn, ERR_TOO_LARGE);
     } else {
         conn->stage = STAGE_BODY;
-        buf_init(&conn->body, x->max_body);
+        buf_init(&conn->body, x->take ? HTTP_PIECE_BYTES : x->max_body);
     }
 }
 
@@ -199,6 +200,36 @@ http_exchange_context(const struct http_exchange *exchange)
     return ((const struct conn *)exchange)->server->callbacks.context;
 }
 
+/* Is there something of a body to hand on? */
+static bool
+has_piece(const struct conn *conn)
+{
+    return conn->exchange.take != NULL && conn->body.len > 0;
+}
+
+/* Hand on what came of a body. False when the exchange is refused, which is
+ * answered when the rest of the body is read: the library takes no answer in
+ * the middle of one. */
+static bool
+hand_on(struct conn *conn)
+{
+    struct http_exchange *x = &conn->exchange;
+    struct error err = ERROR_INIT;
+    bool more = conn->stage == STAGE_BODY;
+
+    if (!has_piece(conn))
+        return true;
+    enum error_code rc = x->take(x, buf_view(&conn->body), &err);
+
+    buf_clear(&conn->body);
+    if (rc == ERR_OK)
+        return true;
+    refuse(conn, &err);
+    if (more)
+        conn->stage = STAGE_DISCARD;
+    return false;
+}
+
 /* On a worker thread, with the connection suspended. */
 static void
 work(struct job *job)
@@ -206,12 +237,13 @@ work(struct job *job)
     struct conn *conn = conn_of_job(job);
 
     conn->exchange.may_block = true;
-    enum http_next next = call(conn);
+    bool calls = hand_on(conn) && conn->stage != STAGE_BODY;
+    enum http_next next = calls ? call(conn) : HTTP_ANSWER;
 
     conn->exchange.may_block = false;
-    if (next != HTTP_WAIT)
+    if (calls && next != HTTP_WAIT)
         settle(conn, next);
-    else if (park(conn))
+    else if (calls && park(conn))
         return;
     MHD_resume_connection(conn->mhd);
 }
@@ -405,7 +437,7 @@ advance(struct conn *conn)
     struct http_exchange *x = &conn->exchange;
 
     while (conn->stage == STAGE_HEAD || conn->stage == STAGE_RUN) {
-        enum http_next next = call(conn);
+        enum http_next next = has_piece(conn) ? HTTP_WORKER : call(conn);
 
         if (next == HTTP_WORKER) {
             if (workers_push(&conn->server->workers, &conn->job, suspend))
@@ -431,20 +463,58 @@ advance(struct conn *conn)
     return MHD_YES;
 }
 
-static enum MHD_Result
-take_body(struct conn *conn, const char *bytes, size_t len)
+/* The library takes no answer in the middle of a body: it is read to its end
+ * and forgotten, and then comes the answer. */
+static void
+refuse_body(struct conn *conn, enum error_code code)
 {
-    if (conn->stage == STAGE_BODY) {
-        buf_add(&conn->body, bytes, len);
-        if (!conn->body.failed)
-            return MHD_YES;
-        /* The library takes no answer in the middle of a body. */
-        refuse_code(conn, ERR_TOO_LARGE);
-        conn->stage = STAGE_DISCARD;
+    refuse_code(conn, code);
+    conn->stage = STAGE_DISCARD;
+}
+
+/* Collect a body; what is for take() goes on whenever a piece is full. False
+ * to be called with the same bytes again when it was handed on. */
+static bool
+collect(struct conn *conn, const char *bytes, size_t len)
+{
+    struct http_exchange *x = &conn->exchange;
+
+    if (conn->collected + len > x->max_body) {
+        refuse_body(conn, ERR_TOO_LARGE);
+        return true;
     }
+    if (x->take != NULL && conn->body.len + len > HTTP_PIECE_BYTES) {
+        if (workers_push(&conn->server->workers, &conn->job, suspend))
+            return false;
+        refuse_body(conn, ERR_UNAVAILABLE);
+        return true;
+    }
+    conn->collected += len;
+    buf_add(&conn->body, bytes, len);
+    if (conn->body.failed)
+        refuse_body(conn, ERR_UNAVAILABLE);
+    return true;
+}
+
+/* Whoever may send a long body may have as much of it read in vain. */
+static bool
+discard(struct conn *conn, size_t len)
+{
     conn->discarded += len;
-    conn->linger = conn->discarded > MAX_DISCARD;
-    return conn->linger ? MHD_NO : MHD_YES;
+    conn->linger = conn->discarded > MAX(MAX_DISCARD, conn->exchange.max_body);
+    return !conn->linger;
+}
+
+static enum MHD_Result
+take_body(struct conn *conn, const char *bytes, size_t *len)
+{
+    size_t got = *len;
+
+    watch_set_phase(&conn->watched, WATCH_BODY);
+    if (conn->stage == STAGE_BODY && !collect(conn, bytes, got))
+        return MHD_YES;
+    *len = 0;
+    return conn->stage == STAGE_BODY || discard(conn, got) ? MHD_YES : MHD_NO;
 }
 
 /* The library's handler: once when the head is complete, then with each piece
@@ -457,12 +527,8 @@ on_request(void *context UNUSED, struct MHD_Connection *mhd UNUSED,
     struct conn *conn = *request_context;
     struct error err;
 
-    if (*len > 0) {
-        size_t got = *len;
-
-        *len = 0;
-        return take_body(conn, bytes, got);
-    }
+    if (*len > 0)
+        return take_body(conn, bytes, len);
     if (!conn->begun) {
         conn->begun = true;
         atomic_fetch_add_explicit(&conn->server->active, 1,
@@ -477,7 +543,8 @@ on_request(void *context UNUSED, struct MHD_Connection *mhd UNUSED,
         return conn->early ? advance(conn) : MHD_YES;
     }
     if (!conn->early && conn->stage == STAGE_BODY) {
-        conn->exchange.request.body = buf_view(&conn->body);
+        if (conn->exchange.take == NULL)
+            conn->exchange.request.body = buf_view(&conn->body);
         conn->stage = STAGE_RUN;
     } else if (conn->stage == STAGE_DISCARD) {
         conn->stage = STAGE_ANSWER;
@@ -504,13 +571,14 @@ on_target(void *context UNUSED, const char *target, struct MHD_Connection *mhd)
     http_response_init(&x->response, &x->arena);
     memset(conn->user, 0, conn->server->callbacks.user_size);
     x->max_body = 0;
+    x->take = NULL;
     x->sent = 0;
     x->complete = false;
     x->request.target = str_of(arena_strdup(&x->arena, target ? target : ""));
     conn->stage = STAGE_HEAD;
     conn->begun = conn->early = conn->shown = conn->file = false;
     conn->linger = true;
-    conn->discarded = conn->body_bytes = 0;
+    conn->collected = conn->discarded = conn->body_bytes = 0;
     return conn;
 }
 

@@ -4,12 +4,17 @@
  * anyone above sees it.
  *
  * Life of an exchange: the head is read and checked; head() decides what to
- * do about a body; the body is collected; run() answers. Both callbacks run
- * on an event thread first and must not block there: they return HTTP_WORKER
- * to be called again on a worker thread, where blocking is allowed
- * (exchange->may_block). HTTP_WAIT parks the exchange until somebody calls
- * http_wake(); then the same callback runs again. done() comes exactly once,
- * after the last byte was sent or the connection was lost.
+ * do about a body; the body is collected, or handed on as it arrives; run()
+ * answers. Both callbacks run on an event thread first and must not block
+ * there: they return HTTP_WORKER to be called again on a worker thread, where
+ * blocking is allowed (exchange->may_block). HTTP_WAIT parks the exchange until
+ * somebody calls http_wake(); then the same callback runs again. done() comes
+ * exactly once, after the last byte was sent or the connection was lost.
+ *
+ * A body of any length goes to exchange->take(), on a worker thread and in
+ * pieces of HTTP_PIECE_BYTES, since disks block. Until a piece is taken the
+ * connection is not read, so the sender is slowed down by TCP itself; an event
+ * thread only copies, and hands over once in so many bytes.
  *
  * Memory:  http_server_start() .. http_server_stop(). An exchange, its arena
  *          and user data live until done() returned.
@@ -27,22 +32,28 @@
 
 enum http_next {
     HTTP_ANSWER, /* the response is set */
-    HTTP_BODY,   /* from head() only: collect the body as planned, then run() */
+    HTTP_BODY,   /* from head() only: read the body as planned, then run() */
     HTTP_WORKER, /* call me again where blocking is allowed */
     HTTP_WAIT    /* call me again after http_wake() */
 };
+
+#define HTTP_PIECE_BYTES ((size_t)256 * 1024)
 
 struct http_exchange {
     struct http_request request;
     struct http_response response;
     struct arena arena; /* capped; for everything of this exchange */
-    size_t max_body;    /* set by head(): bytes kept in memory, more is
-                           refuse()d with ERR_TOO_LARGE */
-    bool may_block;     /* on a worker thread */
-    void *user;         /* the application's; zeroed user_size bytes */
-    int64_t began_us;   /* monotonic, when the head was complete */
-    uint64_t sent;      /* body bytes handed to the connection; for done() */
-    bool complete;      /* for done(): the answer was sent in full */
+    uint64_t max_body;  /* set by head(): a longer body is refuse()d with
+                           ERR_TOO_LARGE */
+    /* Set by head() for a body that is not to be kept in memory. What it
+     * returns but ERR_OK is refuse()d, and the rest of the body is dropped. */
+    enum error_code (*take)(struct http_exchange *exchange, struct str piece,
+                            struct error *err);
+    bool may_block;   /* on a worker thread */
+    void *user;       /* the application's; zeroed user_size bytes */
+    int64_t began_us; /* monotonic, when the head was complete */
+    uint64_t sent;    /* body bytes handed to the connection; for done() */
+    bool complete;    /* for done(): the answer was sent in full */
 };
 
 struct http_callbacks {

@@ -9,6 +9,10 @@
 #include <unistd.h>
 
 #define PHASE_BITS 2
+/* TCP_CLOSE_WAIT of <netinet/tcp.h>, which cannot stand beside
+ * <linux/tcp.h>. */
+#define CLOSE_WAIT 8
+#define GONE_S 2
 #define LINGER_MS 5000
 
 void
@@ -213,6 +217,10 @@ is_late(const struct watch *watch, struct watched *w, int64_t now_ms,
         if (moved)
             w->since_ms = now_ms;
         limit_s = phase == WATCH_BODY ? watch->body_s : watch->send_s;
+        /* Behind the other side's end comes nothing. The library misses the
+         * end when it came together with the last bytes. */
+        if (phase == WATCH_BODY && info.tcpi_state == CLOSE_WAIT)
+            limit_s = MIN(limit_s, GONE_S);
         break;
     case WATCH_WORK:
         break;

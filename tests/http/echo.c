@@ -11,6 +11,9 @@
 
 struct visit {
     bool seen, woken;
+    unsigned pieces;
+    uint64_t length;
+    uint32_t sum;
 };
 
 static struct echo *
@@ -88,6 +91,33 @@ answer_head(struct http_exchange *x)
     buf_done(&text);
 }
 
+static enum error_code
+count(struct http_exchange *x, struct str piece, struct error *err)
+{
+    struct echo *echo = echo_of(x);
+    struct visit *visit = x->user;
+
+    echo->pieces++;
+    visit->pieces++;
+    visit->length += piece.len;
+    visit->sum = echo_sum(visit->sum, piece);
+    if (!x->may_block || piece.len > HTTP_PIECE_BYTES)
+        return error_internal(err, "not as promised");
+    if (str_eq(x->request.path, STR("/choke")) && visit->pieces == 2)
+        return error_cause(err, ERR_SYNTAX, "choked");
+    while (str_eq(x->request.path, STR("/stuck")) && echo->stuck)
+        usleep(1000);
+    return ERR_OK;
+}
+
+uint32_t
+echo_sum(uint32_t sum, struct str bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        sum = (sum ^ (unsigned char)bytes.at[i]) * 16777619;
+    return sum;
+}
+
 static enum http_next
 on_head(struct http_exchange *x)
 {
@@ -98,11 +128,18 @@ on_head(struct http_exchange *x)
     visit->seen = true;
     if (x->request.method == HTTP_POST) {
         x->max_body = ECHO_MAX_BODY;
+        if (str_eq(path, STR("/count")) || str_eq(path, STR("/count/later")) ||
+            str_eq(path, STR("/choke")) || str_eq(path, STR("/stuck"))) {
+            x->max_body = ECHO_MAX_COUNTED;
+            x->take = count;
+        }
         if (str_eq(path, STR("/refused"))) {
             http_response_body(&x->response, 401, "text/plain", STR("no"));
             return HTTP_ANSWER;
         }
-        if (str_eq(path, STR("/later")) && !x->may_block)
+        if ((str_eq(path, STR("/later")) ||
+             str_eq(path, STR("/count/later"))) &&
+            !x->may_block)
             return HTTP_WORKER;
         return HTTP_BODY;
     }
@@ -137,6 +174,16 @@ on_head(struct http_exchange *x)
 static enum http_next
 on_run(struct http_exchange *x)
 {
+    const struct visit *visit = x->user;
+
+    if (x->take != NULL) {
+        const char *text = arena_printf(&x->arena, "%llu %08x",
+                                        (unsigned long long)visit->length,
+                                        visit->sum);
+
+        http_response_body(&x->response, 200, "text/plain", str_of(text));
+        return HTTP_ANSWER;
+    }
     http_response_body(&x->response, 200, "text/plain", x->request.body);
     return HTTP_ANSWER;
 }
@@ -196,7 +243,8 @@ echo_start(struct echo *echo, const struct http_options *options,
         .done = on_done,
     };
 
-    *echo = (struct echo){.file = memfd_create("echo", MFD_CLOEXEC),
+    *echo = (struct echo){.stuck = true,
+                          .file = memfd_create("echo", MFD_CLOEXEC),
                           .hole = memfd_create("hole", MFD_CLOEXEC)};
     for (size_t i = 0; i < ECHO_FILE_BYTES / 16; i++)
         if (dprintf(echo->file, "%015zu\n", i) != 16)

@@ -16,6 +16,10 @@
  *   POST /echo          the body
  *   POST /later         the body, decided upon on a worker thread
  *   POST /refused       401 without reading the body
+ *   POST /count         length and sum of a body that is taken in pieces
+ *   POST /count/later   the same, decided upon on a worker thread
+ *   POST /choke         the same, but the second piece is refused (400)
+ *   POST /stuck         the same, but waits while echo.stuck is set
  *
  * Memory:  struct echo outlives its server.
  * Errors:  those of http_server_start().
@@ -30,6 +34,7 @@
 #include "http/server.h"
 
 #define ECHO_MAX_BODY (256 * 1024)
+#define ECHO_MAX_COUNTED ((uint64_t)64 << 20)
 #define ECHO_FILE_BYTES (1024 * 1024)
 
 struct echo {
@@ -37,6 +42,8 @@ struct echo {
     int file, hole;
     atomic_uint heads, dones, complete; /* exchanges */
     atomic_uint_fast64_t sent;          /* by the one that was done last */
+    atomic_bool stuck;
+    atomic_uint pieces;
 };
 
 /* Short deadlines and small limits; a test changes what it is about. */
@@ -46,5 +53,8 @@ enum error_code echo_start(struct echo *echo,
                            const struct http_options *options,
                            struct error *err) MUST_USE;
 void echo_stop(struct echo *echo);
+
+/* What /count answers as its sum: begin with 0. */
+uint32_t echo_sum(uint32_t sum, struct str bytes);
 
 #endif
