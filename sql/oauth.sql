@@ -14,7 +14,7 @@ SELECT s.identity_id
 -- name: session_delete     role: writer
 DELETE FROM login_session WHERE hash = $1;
 
--- name: attempt_find     role: writer
+-- name: attempt_find
 -- in:   $1 key, $2 now
 SELECT tries, locked_ms FROM login_attempt WHERE key = $1 AND expires_ms > $2;
 
@@ -39,7 +39,7 @@ INSERT INTO auth_code (hash, client_id, identity_id, redirect_uri, scopes,
                        challenge, grant_id, created_ms, expires_ms)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
--- name: code_find     role: writer
+-- name: code_find
 SELECT client_id, identity_id, redirect_uri, scopes, challenge, grant_id,
        used, expires_ms
   FROM auth_code
