@@ -17,6 +17,8 @@
 #include "core/validate.h"
 #include "store/request_store.h"
 
+#define APPROVAL_COMMENT_CHARS 4000
+
 /* Start the chain of the source's approvers, as they are now; without
  * approvers the record is made at once. `request` has source, requester and
  * record filled; the rest is set here. ERR_CONFLICT when a record or a pending

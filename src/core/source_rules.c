@@ -321,37 +321,6 @@ source_rules_delete(struct db_tx *tx, const struct uuid *id,
     return rc;
 }
 
-struct numbered {
-    int64_t number;
-    bool found;
-    struct uuid id;
-};
-
-static bool
-is_numbered(void *context, const struct source *source)
-{
-    struct numbered *wanted = context;
-
-    wanted->found = source->number == wanted->number;
-    wanted->id = source->id;
-    return !wanted->found;
-}
-
-enum error_code
-source_numbered(struct db_tx *tx, int64_t number, struct arena *arena,
-                struct source *ret, struct error *err)
-{
-    CLEANUP(arena_done) struct arena scratch;
-    struct numbered wanted = {.number = number};
-    enum error_code rc;
-
-    arena_init(&scratch, 256 * 1024);
-    rc = source_each(tx, &scratch, is_numbered, &wanted, err);
-    if (rc == ERR_OK && !wanted.found)
-        rc = error_set(err, ERR_NOT_FOUND, NULL);
-    return rc == ERR_OK ? source_find(tx, &wanted.id, arena, ret, err) : rc;
-}
-
 /* --- schema attributes ------------------------------------------------- */
 
 /* A letter, then letters, digits, '_', '-' and '.'. */

@@ -57,9 +57,4 @@ enum error_code schema_rules_delete(
     struct db_tx *tx, const struct uuid *source_id, const struct uuid *id,
     const struct actor *actor, struct arena *arena, struct error *err) MUST_USE;
 
-/* The source whose records and requests keep `number`. */
-enum error_code source_numbered(struct db_tx *tx, int64_t number,
-                                struct arena *arena, struct source *ret,
-                                struct error *err) MUST_USE;
-
 #endif
