@@ -220,7 +220,7 @@ enum error_code
 record_rules_source(struct db_tx *tx, const json_t *body, struct arena *arena,
                     bool *ret_named, int64_t *ret_number, struct error *err)
 {
-    struct draft draft;
+    struct draft draft = {.source_named = false};
     struct source source = {.number = 0};
     struct uuid id;
     enum error_code rc = read_source_id(body, &draft, err);
@@ -509,9 +509,9 @@ document_of(const struct subject *subject, struct arena *arena)
 
     for (size_t i = 0; i < FIELD_TEXTS; i++)
         set_text(document, field_names[i], old->text[i]);
-    moment_json(old->start, date);
+    moment_csv(old->start, date);
     set_text(document, field_names[FIELD_START_DATE], str_of(date));
-    moment_json(old->end, date);
+    moment_csv(old->end, date);
     set_text(document, field_names[FIELD_END_DATE], str_of(date));
     uuid_hex(&schema->source.source_id, id);
     set_text(document, "sourceId", str_of(id));
