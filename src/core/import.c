@@ -15,8 +15,8 @@
 
 #define PIECE_BYTES ((size_t)256 << 10) /* read at once */
 #define PROGRESS_BYTES ((uint64_t)1 << 20)
-#define ROW_BYTES ((size_t)1 << 20)    /* 18 longest values, quoted: 0.4 MB */
-#define ERRORS_BYTES ((size_t)8 << 20) /* 1000 lines of 18 faults each */
+#define ROW_BYTES ((size_t)1 << 20) /* 18 longest values, quoted: 0.4 MB */
+#define IGNORED SCHEMA_MAX          /* in place of a column's number */
 
 /*
  * Managers, remembered by the text that named them. A slot is simply
@@ -85,6 +85,8 @@ find_manager(struct manager_lookup *lookup, struct str text, struct str *ret,
 struct bad_line {
     uint64_t line;
     uint64_t first; /* line with the same account name, or 0: */
+    struct str column;
+    const char *reason;
     size_t at, len; /* the text in run.texts */
 };
 
@@ -155,36 +157,75 @@ note_repeated(void *context, uint64_t line, uint64_t first)
 
 /* Lines of the scan come in order: once there are enough, no later one can
  * be among the first, so its text is not even made. */
+static bool
+takes_text(const struct run *run)
+{
+    return run->bad_count < IMPORT_MAX_ERRORS &&
+           run->texts.len < IMPORT_ERROR_BYTES;
+}
+
 static void
 note_faults(struct run *run, uint64_t line, const struct faults *faults)
 {
-    struct bad_line bad = {.line = line, .at = run->texts.len};
+    const struct fault *first = &faults->fault[0];
+    struct bad_line bad = {.line = line,
+                           .column = first->field,
+                           .reason = first->reason,
+                           .at = run->texts.len};
 
-    if (run->bad_count < IMPORT_MAX_ERRORS)
+    if (takes_text(run))
         faults_line(&run->schema, faults, line, run->options->reasons,
                     &run->texts);
     bad.len = run->texts.len - bad.at;
     note_bad(run, bad);
 }
 
-static void note_text(struct run *run, uint64_t line, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
-
+/* A line that has no values to look at. */
 static void
-note_text(struct run *run, uint64_t line, const char *fmt, ...)
+note_line(struct run *run, uint64_t line, const char *reason, const char *text)
 {
-    struct bad_line bad = {.line = line, .at = run->texts.len};
-    char text[256];
-    va_list args;
+    struct bad_line bad = {
+        .line = line, .reason = reason, .at = run->texts.len};
 
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    if (run->bad_count < IMPORT_MAX_ERRORS)
-        buf_printf(&run->texts, "Line %llu: %s", (unsigned long long)line,
+    if (takes_text(run))
+        buf_printf(&run->texts, "Line %llu: %s;", (unsigned long long)line,
                    text);
     bad.len = run->texts.len - bad.at;
     note_bad(run, bad);
+}
+
+/* One bad line as text behind those that are there. False when there is no
+ * room for it. */
+static bool
+report_line(struct run *run, const struct bad_line *bad)
+{
+    struct buf *to = &run->ret->errors;
+    struct import_fault fault = {
+        .line = bad->line, .column = bad->column, .reason = bad->reason};
+    char again[64];
+
+    if (bad->len == 0 && bad->first == 0)
+        return false;
+    if (to->len > 0)
+        buf_char(to, '\n');
+    size_t begin = to->len;
+
+    if (bad->first != 0) {
+        snprintf(again, sizeof(again), "is already used on line %llu",
+                 (unsigned long long)bad->first);
+        buf_printf(to, "Line %llu: accountName %s;",
+                   (unsigned long long)bad->line, again);
+        fault.column = STR("accountName");
+        fault.reason = again;
+    } else {
+        buf_add(to, run->texts.data + bad->at, bad->len);
+    }
+    if (to->failed)
+        return false;
+    fault.text = str_n(to->data + begin, to->len - begin);
+    if (run->options->fault != NULL)
+        run->options->fault(run->options->context, &fault);
+    return true;
 }
 
 /* All bad lines as the answer's text. */
@@ -192,26 +233,17 @@ static enum error_code
 report_bad(struct run *run, struct error *err)
 {
     struct buf *to = &run->ret->errors;
-    int64_t count = run->ret->error_count;
+    int64_t count = run->ret->error_count, shown = 0;
 
     qsort(run->bad, run->bad_count, sizeof(*run->bad), by_line);
-    for (size_t i = 0; i < run->bad_count; i++) {
-        const struct bad_line *bad = &run->bad[i];
-
-        if (i > 0)
-            buf_char(to, '\n');
-        if (bad->first != 0)
-            buf_printf(to,
-                       "Line %llu: accountName is already used on line "
-                       "%llu;",
-                       (unsigned long long)bad->line,
-                       (unsigned long long)bad->first);
+    for (size_t i = 0; i < run->bad_count; i++)
+        if (to->len < IMPORT_ERROR_BYTES && report_line(run, &run->bad[i]))
+            shown++;
         else
-            buf_add(to, run->texts.data + bad->at, bad->len);
-    }
-    if (count > IMPORT_MAX_ERRORS)
+            break;
+    if (count > shown)
         buf_printf(to, "\n... and %lld more errors",
-                   (long long)(count - IMPORT_MAX_ERRORS));
+                   (long long)(count - shown));
     if (to->failed || run->texts.failed)
         return error_busy(err, "no memory for error lines");
     return error_set(err, ERR_CONTENT,
@@ -252,6 +284,14 @@ header_error(const struct run *run, struct error *err, const char *text)
             : "");
 }
 
+/* A column that tells what was wrong with a line when it was sent before. */
+static bool
+is_note(struct str name)
+{
+    return str_eq_nocase(name, IMPORT_LINE_COLUMN) ||
+           str_eq_nocase(name, IMPORT_ERROR_COLUMN);
+}
+
 static enum error_code
 read_header(struct run *run, const struct csv_row *row, struct error *err)
 {
@@ -276,6 +316,10 @@ read_header(struct run *run, const struct csv_row *row, struct error *err)
         while (i < schema->count &&
                !str_eq_nocase(name, schema->attribute[i].technical_name))
             i++;
+        if (i == schema->count && is_note(name)) {
+            run->column[cell] = IGNORED;
+            continue;
+        }
         if (i == schema->count) {
             add_name(&unknown, name);
             is_unknown = true;
@@ -314,13 +358,13 @@ static enum error_code
 find_old(struct run *run, struct str name, struct record *ret,
          struct error *err)
 {
-    if (!run->lookups || run->spoiled)
+    if (!run->lookups || (run->spoiled && !run->options->count))
         return ERR_NOT_FOUND;
     return record_by_account(run->tx, run->schema.source.number, name,
                              &run->row, ret, err);
 }
 
-/* Write what is new or differs; without a writer count what is new. */
+/* Write what is new or differs; without a writer count it. */
 static enum error_code
 write_record(struct run *run, const struct record *old, struct record *record,
              struct error *err)
@@ -332,9 +376,7 @@ write_record(struct run *run, const struct record *old, struct record *record,
             rc = record_insert(run->writer, record, err);
         if (rc == ERR_OK)
             run->ret->created++;
-    } else if (run->writer == NULL) {
-        return ERR_OK;
-    } else if (old->modified_ms == run->writer->now_ms) {
+    } else if (run->writer != NULL && old->modified_ms == run->writer->now_ms) {
         rc = ERR_CONFLICT;
     } else if (record_same(&run->schema, old, record)) {
         run->ret->unchanged++;
@@ -343,7 +385,8 @@ write_record(struct run *run, const struct record *old, struct record *record,
         record->id = old->id;
         record->source = old->source;
         record->created_ms = old->created_ms;
-        rc = record_update(run->writer, record, err);
+        if (run->writer != NULL)
+            rc = record_update(run->writer, record, err);
         if (rc == ERR_OK)
             run->ret->updated++;
     }
@@ -374,17 +417,23 @@ take_row(struct run *run, const struct csv_row *row, struct error *err)
 
     run->ret->rows++;
     if (row->problem != NULL) {
-        note_text(run, row->line, "%s;", row->problem);
+        note_line(run, row->line, row->problem, row->problem);
         return ERR_OK;
     }
     if (row->fields != run->columns) {
-        note_text(run, row->line, "%zu cell%s where the header has %zu;",
-                  row->fields, row->fields == 1 ? "" : "s", run->columns);
+        char text[80];
+
+        snprintf(text, sizeof(text), "%zu cell%s where the header has %zu",
+                 row->fields, row->fields == 1 ? "" : "s", run->columns);
+        note_line(run, row->line, "has another number of cells than the header",
+                  text);
         return ERR_OK;
     }
     for (size_t cell = 0; cell < row->fields; cell++) {
         struct str value = row->field[cell];
 
+        if (run->column[cell] == IGNORED)
+            continue;
         if (run->options->unguard && value.len > 0 && value.at[0] == '\'')
             value = str_n(value.at + 1, value.len - 1);
         /* An empty cell is a value, other than a column that is not there. */
@@ -401,16 +450,18 @@ take_row(struct run *run, const struct csv_row *row, struct error *err)
     rc = validate_record(&run->schema, &values, found ? &old : NULL,
                          &run->managers.lookup, &run->custom, &record, &faults,
                          err);
+    bool good = rc == ERR_OK;
+
     if (rc == ERR_VALUE && faults.count > 0)
         note_faults(run, row->line, &faults);
-    else if (rc != ERR_OK)
+    else if (!good)
         return rc;
     if (name.len > 0) {
         rc = see_name(run, name, row->line, err);
         if (rc != ERR_OK)
             return rc;
     }
-    if (run->spoiled)
+    if (run->options->count ? !good : run->spoiled)
         return ERR_OK;
     return write_record(run, found ? &old : NULL, &record, err);
 }
@@ -458,6 +509,8 @@ read_rows(struct run *run, struct error *err)
     do {
         const struct csv_row *row;
 
+        if (run->options->stop != NULL && *run->options->stop)
+            return error_busy(err, "the program stops");
         rc = read_piece(run, offset, &len, err);
         if (rc != ERR_OK)
             return rc;
@@ -508,7 +561,7 @@ run_init(struct run *run, struct db_tx *tx, struct error *err)
     arena_init(&run->row, 4 << 20);
     buf_init(&run->custom, 4 << 20);
     buf_init(&run->fold, 4 << 20);
-    buf_init(&run->texts, ERRORS_BYTES);
+    buf_init(&run->texts, 2 * IMPORT_ERROR_BYTES);
     run->reader = csv_read_new(ROW_BYTES);
     run->piece = malloc(PIECE_BYTES);
     run->seen = seen_new(SEEN_SLOTS, note_repeated, run);
@@ -599,41 +652,32 @@ import_check(struct db *db, int fd, uint64_t length,
     if (rc != ERR_OK)
         return rc;
     rc = run_init(&run, tx, err);
-    run.lookups = options->max_records > 0 &&
+    run.lookups = (options->count || options->max_records > 0) &&
                   run.schema.source.record_count > 0;
     if (rc == ERR_OK)
         rc = run_file(&run, err);
     run_done(&run);
     db_read_end(tx);
-    ret->created = 0;
+    if (!options->count)
+        ret->created = ret->updated = ret->unchanged = 0;
     return rc;
 }
 
-struct apply {
-    int fd;
-    uint64_t length;
-    const struct import_options *options;
-    struct import_result *ret;
-};
-
-/* One write transaction: all records, and that it was done. */
-static enum error_code
-apply_file(struct db_tx *tx, void *context, struct error *err)
+enum error_code
+import_write(struct db_tx *tx, int fd, uint64_t length,
+             const struct import_options *options, struct import_result *ret,
+             struct error *err)
 {
-    const struct apply *apply = context;
     struct record_writer writer;
-    struct run run = {.fd = apply->fd,
-                      .length = apply->length,
-                      .options = apply->options,
-                      .ret = apply->ret};
+    struct run run = {
+        .fd = fd, .length = length, .options = options, .ret = ret};
     char detail[160];
     enum error_code rc = run_init(&run, tx, err);
 
     if (rc != ERR_OK)
         goto done;
     rc = record_write_begin(&writer, tx, run.schema.source.number,
-                            import_time(&run.schema), &apply->options->actor,
-                            err);
+                            import_time(&run.schema), &options->actor, err);
     if (rc != ERR_OK)
         goto done;
     run.writer = &writer;
@@ -649,37 +693,87 @@ apply_file(struct db_tx *tx, void *context, struct error *err)
         goto done;
     snprintf(detail, sizeof(detail),
              "rows=%lld created=%lld updated=%lld unchanged=%lld",
-             (long long)apply->ret->rows, (long long)apply->ret->created,
-             (long long)apply->ret->updated, (long long)apply->ret->unchanged);
-    rc = add_audit(tx, apply->options, &run.schema.source,
+             (long long)ret->rows, (long long)ret->created,
+             (long long)ret->updated, (long long)ret->unchanged);
+    rc = add_audit(tx, options, &run.schema.source,
                    "NON_EMPLOYEE_BULK_IMPORT_PASSED", str_of(detail), err);
 done:
+    if (rc != ERR_OK)
+        ret->created = ret->updated = ret->unchanged = 0;
     run_done(&run);
     return rc;
 }
 
 /* What stays in the audit when the transaction above does not. */
-struct note {
-    const struct import_options *options;
-    const char *event;
-    struct str detail;
-};
-
 static enum error_code
-add_note(struct db_tx *tx, void *context, struct error *err)
+add_note(struct db_tx *tx, const struct import_options *options,
+         const char *event, struct str detail, struct error *err)
 {
-    const struct note *note = context;
     CLEANUP(arena_done) struct arena arena;
     struct source source;
 
     arena_init(&arena, 64 << 10);
-    enum error_code rc = source_find(tx, &note->options->source_id, &arena,
-                                     &source, err);
+    enum error_code rc = source_find(tx, &options->source_id, &arena, &source,
+                                     err);
 
     if (rc != ERR_OK)
         return rc;
-    return add_audit(tx, note->options, &source, note->event, note->detail,
-                     err);
+    return add_audit(tx, options, &source, event, detail, err);
+}
+
+enum error_code
+import_started(struct db_tx *tx, const struct import_options *options,
+               struct error *err)
+{
+    return add_note(tx, options, "NON_EMPLOYEE_BULK_IMPORT_STARTED", STR(""),
+                    err);
+}
+
+enum error_code
+import_failed(struct db_tx *tx, const struct import_options *options,
+              const struct import_result *result, enum error_code why,
+              struct error *err)
+{
+    char detail[80];
+
+    snprintf(detail, sizeof(detail), "rows=%lld errors=%lld reason=%s",
+             (long long)result->rows, (long long)result->error_count,
+             error_name(why));
+    return add_note(tx, options, "NON_EMPLOYEE_BULK_IMPORT_FAILED",
+                    str_of(detail), err);
+}
+
+struct apply {
+    int fd;
+    uint64_t length;
+    const struct import_options *options;
+    struct import_result *ret;
+    enum error_code why;
+};
+
+static enum error_code
+apply_start(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct apply *apply = context;
+
+    return import_started(tx, apply->options, err);
+}
+
+static enum error_code
+apply_file(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct apply *apply = context;
+
+    return import_write(tx, apply->fd, apply->length, apply->options,
+                        apply->ret, err);
+}
+
+static enum error_code
+apply_failed(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct apply *apply = context;
+
+    return import_failed(tx, apply->options, apply->ret, apply->why, err);
 }
 
 enum error_code
@@ -687,34 +781,26 @@ import_apply(struct db *db, int fd, uint64_t length,
              const struct import_options *options, struct import_result *ret,
              struct error *err)
 {
-    struct note note = {.options = options,
-                        .event = "NON_EMPLOYEE_BULK_IMPORT_STARTED"};
     struct apply apply = {
         .fd = fd, .length = length, .options = options, .ret = ret};
-    char detail[80];
-    enum error_code rc = db_write(db, add_note, &note, err);
+    enum error_code rc = db_write(db, apply_start, &apply, err);
 
     if (rc != ERR_OK)
         return rc;
-    rc = db_write(db, apply_file, &apply, err);
-    if (rc == ERR_OK)
-        return rc;
-    ret->created = ret->updated = ret->unchanged = 0;
-    snprintf(detail, sizeof(detail), "rows=%lld errors=%lld reason=%s",
-             (long long)ret->rows, (long long)ret->error_count, error_name(rc));
-    note.event = "NON_EMPLOYEE_BULK_IMPORT_FAILED";
-    note.detail = str_of(detail);
+    apply.why = db_write(db, apply_file, &apply, err);
+    if (apply.why == ERR_OK)
+        return ERR_OK;
     /* Why it failed matters more than that this could not be noted. */
-    enum error_code noted UNUSED = db_write(db, add_note, &note, NULL);
+    enum error_code noted UNUSED = db_write(db, apply_failed, &apply, NULL);
 
-    return rc;
+    return apply.why;
 }
 
 void
 import_result_init(struct import_result *result)
 {
     *result = (struct import_result){0};
-    buf_init(&result->errors, ERRORS_BYTES);
+    buf_init(&result->errors, 2 * IMPORT_ERROR_BYTES);
 }
 
 void
