@@ -25,8 +25,7 @@ list_array(struct jw *json, const char *name, struct str list)
     jw_array_end(json);
 }
 
-/* What the token and the answer have in common. accessType says whether the
- * user was there when the token was made: OFFLINE with client credentials. */
+/* What the token and the answer have in common. */
 static void
 common_members(const struct claims *claims, struct jw *json)
 {
@@ -37,7 +36,7 @@ common_members(const struct claims *claims, struct jw *json)
     jw_member_bool(json, "strong_auth_supported", false);
     jw_member_bool(json, "strong_auth", false);
     jw_member_bool(json, "enabled", true);
-    jw_member_text(json, "accessType", "OFFLINE");
+    jw_member_text(json, "accessType", claims->online ? "ONLINE" : "OFFLINE");
     member_uuid(json, "jti", &claims->jti);
     if (claims->identity != NULL) {
         char number[24], id[UUID_HEX];
@@ -65,13 +64,17 @@ claims_write(const struct claims *claims, struct buf *to)
     list_array(&json, "scope", claims->scopes);
     list_array(&json, "authorities",
                claims->identity ? claims->identity->levels : STR(""));
+    if (claims->has_family)
+        member_uuid(&json, "sid", &claims->family_id);
+    if (claims->is_refresh)
+        member_uuid(&json, "ati", &claims->ati);
     common_members(claims, &json);
     jw_object_end(&json);
 }
 
 void
 claims_answer(const struct claims *claims, struct str access_token,
-              struct buf *to)
+              struct str refresh_token, struct buf *to)
 {
     struct jw json;
 
@@ -79,6 +82,8 @@ claims_answer(const struct claims *claims, struct str access_token,
     jw_object(&json);
     jw_member(&json, "access_token", access_token);
     jw_member_text(&json, "token_type", "bearer");
+    if (refresh_token.at != NULL)
+        jw_member(&json, "refresh_token", refresh_token);
     jw_member_int(&json, "expires_in", claims->expires_s - claims->issued_s);
     jw_member(&json, "scope", claims->scopes);
     common_members(claims, &json);

@@ -22,14 +22,28 @@ struct claims {
     struct uuid tenant_id, client_id, jti;
     const struct identity *identity; /* NULL: an application token */
     struct str scopes;               /* space-separated */
+    bool online;                     /* accessType */
+    bool has_family;                 /* of tokens that revoke together */
+    struct uuid family_id;
+    bool is_refresh; /* a refresh token: `ati` names its access token */
+    struct uuid ati;
     int64_t issued_s, expires_s;
 };
 
 void claims_write(const struct claims *claims, struct buf *to);
 
-/* The answer of the token endpoint. */
+/* The answer of the token endpoint; `refresh_token` may be without `at`. */
 void claims_answer(const struct claims *claims, struct str access_token,
-                   struct buf *to);
+                   struct str refresh_token, struct buf *to);
+
+/* A refresh token's; it is no access token, and an access token is none. */
+struct refresh_claims {
+    struct uuid client_id, family_id, jti;
+};
+enum error_code claims_read_refresh(struct str payload, struct str issuer,
+                                    struct str audience, int64_t now_ms,
+                                    struct refresh_claims *ret,
+                                    struct error *err) MUST_USE;
 
 /* Fills all of *ret but the levels, which are not the token's to say. */
 enum error_code claims_read(struct str payload, struct str issuer,

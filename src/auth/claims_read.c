@@ -57,27 +57,38 @@ read_seconds(const json_t *claims, const char *name, json_int_t *ret)
     return json_is_integer(value) && *ret >= 0 && *ret <= EXPIRES_MAX_S;
 }
 
+/* What both kinds of token say. */
 static bool
-read_claims(const json_t *claims, struct str issuer, struct str audience,
-            int64_t now_ms, struct principal *ret)
+read_common(const json_t *claims, struct str issuer, struct str audience,
+            int64_t now_ms, struct uuid *ret_client, struct uuid *ret_jti,
+            int64_t *ret_expires_ms)
 {
     struct str iss, aud;
-    struct uuid jti;
     json_int_t iat, exp;
 
     if (!json_is_object(claims) || !read_text(claims, "iss", &iss) ||
         !str_eq(iss, issuer) || !read_text(claims, "aud", &aud) ||
-        !str_eq(aud, audience) || !read_uuid(claims, "jti", &jti) ||
+        !str_eq(aud, audience) || !read_uuid(claims, "jti", ret_jti) ||
         !read_seconds(claims, "iat", &iat) ||
         iat > now_ms / 1000 + CLOCK_SKEW_S ||
         !read_seconds(claims, "exp", &exp) ||
-        !read_uuid(claims, "client_id", &ret->client_id) ||
+        !read_uuid(claims, "client_id", ret_client))
+        return false;
+    *ret_expires_ms = exp * 1000;
+    return true;
+}
+
+static bool
+read_access(const json_t *claims, struct principal *ret)
+{
+    if (json_object_get(claims, "ati") != NULL ||
         !read_scopes(claims, &ret->scopes))
         return false;
-    ret->expires_ms = exp * 1000;
     ret->has_identity = json_object_get(claims, "identity_id") != NULL;
-    return !ret->has_identity ||
-           read_uuid(claims, "identity_id", &ret->identity_id);
+    ret->has_family = json_object_get(claims, "sid") != NULL;
+    return (!ret->has_identity ||
+            read_uuid(claims, "identity_id", &ret->identity_id)) &&
+           (!ret->has_family || read_uuid(claims, "sid", &ret->family_id));
 }
 
 enum error_code
@@ -85,9 +96,13 @@ claims_read(struct str payload, struct str issuer, struct str audience,
             int64_t now_ms, struct principal *ret, struct error *err)
 {
     struct principal principal = {.has_identity = false};
+    struct uuid jti;
     json_t *claims = json_loadb(payload.at, payload.len, JSON_REJECT_DUPLICATES,
                                 NULL);
-    bool good = read_claims(claims, issuer, audience, now_ms, &principal);
+    bool good = read_common(claims, issuer, audience, now_ms,
+                            &principal.client_id, &jti,
+                            &principal.expires_ms) &&
+                read_access(claims, &principal);
 
     json_decref(claims);
     if (!good)
@@ -95,5 +110,29 @@ claims_read(struct str payload, struct str issuer, struct str audience,
     if (principal.expires_ms <= now_ms)
         return jwt_refuse(err, JWT_EXPIRED);
     *ret = principal;
+    return ERR_OK;
+}
+
+enum error_code
+claims_read_refresh(struct str payload, struct str issuer, struct str audience,
+                    int64_t now_ms, struct refresh_claims *ret,
+                    struct error *err)
+{
+    struct refresh_claims refresh;
+    struct uuid ati;
+    int64_t expires_ms;
+    json_t *claims = json_loadb(payload.at, payload.len, JSON_REJECT_DUPLICATES,
+                                NULL);
+    bool good = read_common(claims, issuer, audience, now_ms,
+                            &refresh.client_id, &refresh.jti, &expires_ms) &&
+                read_uuid(claims, "ati", &ati) &&
+                read_uuid(claims, "sid", &refresh.family_id);
+
+    json_decref(claims);
+    if (!good)
+        return jwt_refuse(err, JWT_MALFORMED);
+    if (expires_ms <= now_ms)
+        return jwt_refuse(err, JWT_EXPIRED);
+    *ret = refresh;
     return ERR_OK;
 }

@@ -19,6 +19,8 @@ static const struct name_bit scope_bits[] = {
     NAME_BIT("sp:my-personal-access-tokens:manage", SCOPE_MY_PATS_MANAGE),
     NAME_BIT("sp:all-personal-access-tokens:read", SCOPE_ALL_PATS_READ),
     NAME_BIT("sp:all-personal-access-tokens:manage", SCOPE_ALL_PATS_MANAGE),
+    NAME_BIT("sp:oauth-client:read", SCOPE_CLIENTS_READ),
+    NAME_BIT("sp:oauth-client:manage", SCOPE_CLIENTS_MANAGE),
 };
 
 /* The published user levels; those after the third have no rights here. */
@@ -77,6 +79,60 @@ unsigned
 levels_parse(struct str list)
 {
     return bits_of(list, level_bits, COUNT(level_bits));
+}
+
+bool
+list_has(struct str list, const char *name)
+{
+    struct str word;
+
+    while (list_next(&list, &word)) {
+        if (str_eq_nocase(word, str_of(name)))
+            return true;
+    }
+    return false;
+}
+
+/* RFC 6749 appendix A.4. */
+static bool
+scope_wellformed(struct str scope)
+{
+    for (size_t i = 0; i < scope.len; i++) {
+        unsigned char c = (unsigned char)scope.at[i];
+
+        if (c < 0x21 || c > 0x7e || c == '"' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
+bool
+scopes_narrow(struct str has, struct str wanted, struct str *ret,
+              struct str *ret_bad)
+{
+    bool any = has.at == NULL || list_has(has, "sp:scopes:all");
+    struct str rest = wanted, scope;
+    bool narrowed = false;
+
+    *ret_bad = wanted;
+    if (wanted.len > SCOPES_MAX)
+        return false;
+    while (list_next(&rest, &scope)) {
+        struct str granted = has, word;
+        bool allowed = any && scope_wellformed(scope);
+
+        while (!allowed && list_next(&granted, &word))
+            allowed = str_eq(word, scope);
+        *ret_bad = scope;
+        if (!allowed)
+            return false;
+        narrowed = true;
+    }
+    if (narrowed)
+        *ret = str_trim(wanted);
+    else
+        *ret = has.at != NULL ? has : STR("sp:scopes:all");
+    return true;
 }
 
 bool

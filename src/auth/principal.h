@@ -19,13 +19,17 @@ enum scope {
     SCOPE_MY_PATS_READ = 1 << 4,
     SCOPE_MY_PATS_MANAGE = 1 << 5,
     SCOPE_ALL_PATS_READ = 1 << 6,
-    SCOPE_ALL_PATS_MANAGE = 1 << 7
+    SCOPE_ALL_PATS_MANAGE = 1 << 7,
+    SCOPE_CLIENTS_READ = 1 << 8, /* sp:oauth-client:read */
+    SCOPE_CLIENTS_MANAGE = 1 << 9
 };
 
 struct principal {
     bool has_identity; /* a user token; else an application token */
     struct uuid identity_id;
     struct uuid client_id;
+    bool has_family; /* it came from an authorization code */
+    struct uuid family_id;
     unsigned levels; /* enum level bits */
     unsigned scopes; /* enum scope bits */
     int64_t expires_ms;
@@ -39,6 +43,18 @@ bool list_next(struct str *list, struct str *ret_word);
  * SCOPE_ALL. */
 unsigned scopes_parse(struct str list);
 unsigned levels_parse(struct str list);
+
+/* Is that word in the list? Ignores case. */
+bool list_has(struct str list, const char *word);
+
+#define SCOPES_MAX 2048 /* bytes of a list; more would make too long a token \
+                         */
+
+/* Narrow the scopes that somebody has (`at` NULL: all) to those that are
+ * wanted (none: what there is). False when one of them is not to be had, or is
+ * no scope by RFC 6749: *ret_bad is that one. Results borrow the arguments. */
+bool scopes_narrow(struct str has, struct str wanted, struct str *ret,
+                   struct str *ret_bad);
 
 /* Has the token that scope, SCOPE_ALL included? */
 bool principal_has_scope(const struct principal *principal, enum scope scope);

@@ -9,6 +9,7 @@
 #include "fmt/jw.h"
 #include "store/auth_store.h"
 #include "store/identity_store.h"
+#include "store/oauth_store.h"
 
 #define ROW_BYTES 65536 /* of a registry, client or identity row */
 
@@ -268,7 +269,14 @@ secret_create(char text[SECRET_TEXT], unsigned char sha256[32])
     secret_random(bytes, sizeof(bytes));
     hex_encode(bytes, sizeof(bytes), text);
     secret_wipe(bytes, sizeof(bytes));
-    EVP_Digest(text, SECRET_TEXT - 1, sha256, NULL, EVP_sha256(), NULL);
+    secret_hash(str_n(text, SECRET_TEXT - 1), sha256);
+}
+
+void
+secret_hash(struct str text, unsigned char sha256[32])
+{
+    EVP_Digest(text.len ? text.at : "", text.len, sha256, NULL, EVP_sha256(),
+               NULL);
 }
 
 /* Verification. */
@@ -282,6 +290,25 @@ bearer(struct str authorization, struct str *ret_token)
 
     *ret_token = str_trim(rest);
     return str_eq_nocase(scheme, STR("bearer")) && ret_token->len > 0;
+}
+
+/* Is what the token was issued from still in force? */
+static enum error_code
+check_family(struct db_tx *tx, const struct principal *principal,
+             struct arena *arena, struct error *err)
+{
+    struct token_family family;
+    enum error_code rc;
+
+    if (!principal->has_family)
+        return jwt_refuse(err, JWT_REVOKED);
+    rc = family_find(tx, &principal->family_id, arena, &family, err);
+    if (rc == ERR_NOT_FOUND ||
+        (rc == ERR_OK &&
+         (!uuid_eq(&family.client_id, &principal->client_id) ||
+          !uuid_eq(&family.identity_id, &principal->identity_id))))
+        return jwt_refuse(err, JWT_REVOKED);
+    return rc;
 }
 
 /* Does whoever the token was made for still exist? Sets the levels as they
@@ -301,6 +328,8 @@ check_holder(struct db_tx *tx, struct principal *principal, int64_t now_ms,
         return jwt_refuse(err, JWT_REVOKED);
     if (rc != ERR_OK)
         return rc;
+    if (client.disabled)
+        return jwt_refuse(err, JWT_REVOKED);
     if (client.expires_ms != 0)
         *until_ms = MIN(*until_ms, client.expires_ms);
     if (*until_ms <= now_ms)
@@ -312,6 +341,12 @@ check_holder(struct db_tx *tx, struct principal *principal, int64_t now_ms,
         return jwt_refuse(err, JWT_REVOKED);
     if (!principal->has_identity)
         return ERR_OK;
+    /* Anybody else speaks for those who let it, until that is revoked. */
+    if (!client.has_identity) {
+        rc = check_family(tx, principal, &arena, err);
+        if (rc != ERR_OK)
+            return rc;
+    }
 
     rc = identity_by_id(tx, &principal->identity_id, &arena, &identity, err);
     if (rc == ERR_NOT_FOUND)
@@ -319,6 +354,26 @@ check_holder(struct db_tx *tx, struct principal *principal, int64_t now_ms,
     if (rc == ERR_OK)
         principal->levels = levels_parse(identity.levels);
     return rc;
+}
+
+enum error_code
+token_unpack(const struct key_set *keys, struct str token, int64_t now_ms,
+             struct jwt *ret, const struct service_key **ret_key,
+             struct error *err)
+{
+    const struct service_key *key = NULL;
+    enum error_code rc = jwt_parse(token, ret, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; i < keys->count && key == NULL; i++) {
+        if (strcmp(keys->keys[i].jwt.kid, ret->kid) == 0)
+            key = &keys->keys[i];
+    }
+    if (key == NULL || !key_usable(key, now_ms))
+        return jwt_refuse(err, JWT_FORGED);
+    *ret_key = key;
+    return jwt_verify(ret, &key->jwt, err);
 }
 
 static enum error_code
@@ -329,19 +384,10 @@ verify(struct token_service *service, struct db_tx *tx, struct str token,
     CLEANUP(key_set_unref) struct key_set *keys = NULL;
     const struct service_key *key = NULL;
     struct jwt jwt;
-    enum error_code rc = jwt_parse(token, &jwt, err);
+    enum error_code rc = keys_current(service, tx, &keys, err);
 
     if (rc == ERR_OK)
-        rc = keys_current(service, tx, &keys, err);
-    if (rc != ERR_OK)
-        return rc;
-    for (size_t i = 0; i < keys->count && key == NULL; i++) {
-        if (strcmp(keys->keys[i].jwt.kid, jwt.kid) == 0)
-            key = &keys->keys[i];
-    }
-    if (key == NULL || !key_usable(key, now_ms))
-        return jwt_refuse(err, JWT_FORGED);
-    rc = jwt_verify(&jwt, &key->jwt, err);
+        rc = token_unpack(keys, token, now_ms, &jwt, &key, err);
     if (rc == ERR_OK)
         rc = claims_read(str_n(jwt.payload, jwt.payload_len),
                          str_of(service->issuer), str_of(service->audience),

@@ -38,6 +38,7 @@ enum error_code token_verify(struct token_service *service,
 struct grant_request {
     struct str grant_type, client_id, client_secret, scope;
     struct str code, redirect_uri, code_verifier, refresh_token;
+    const struct uuid *request_id; /* for the audit; may be NULL */
 };
 
 /* OAuth's own error answer (contract 2.2). */
@@ -58,11 +59,14 @@ enum error_code token_grant(struct token_service *service,
  * when that is remote; when that fails the keys seen last are shown. */
 void token_jwks(struct token_service *service, struct buf *json);
 
-/* Client credentials in grants of a client. */
+/* What may be in the grants of a client. */
 #define GRANT_CLIENT_CREDENTIALS "CLIENT_CREDENTIALS"
+#define GRANT_AUTHORIZATION_CODE "AUTHORIZATION_CODE"
+#define GRANT_REFRESH_TOKEN "REFRESH_TOKEN"
 
 /* A secret of 64 hex digits with its NUL, and what is stored of it. */
 #define SECRET_TEXT 65
 void secret_create(char text[SECRET_TEXT], unsigned char sha256[32]);
+void secret_hash(struct str text, unsigned char sha256[32]);
 
 #endif

@@ -8,8 +8,7 @@
 #include "store/auth_store.h"
 #include "store/identity_store.h"
 
-#define ROW_BYTES 65536        /* of a client and an identity row */
-#define SCOPES_MAX 2048        /* bytes; more would make too long a token */
+#define ROW_BYTES 262144       /* of the rows of a grant, read again once */
 #define USED_EVERY_MS 86400000 /* last_used is noted once a day */
 
 static const char *const grants[] = {
@@ -18,10 +17,11 @@ static const char *const grants[] = {
     "refresh_token",
 };
 #define CLIENT_CREDENTIALS grants[0]
+#define AUTHORIZATION_CODE grants[1]
 
-static enum error_code PRINTF_LIKE(4, 5)
-    refuse(struct grant_error *refusal, int status, const char *error,
-           const char *fmt, ...)
+enum error_code
+grant_refuse(struct grant_error *refusal, int status, const char *error,
+             const char *fmt, ...)
 {
     va_list args;
 
@@ -33,18 +33,19 @@ static enum error_code PRINTF_LIKE(4, 5)
     return ERR_VALUE;
 }
 
-static enum error_code
-missing(struct grant_error *refusal, const char *name)
+enum error_code
+grant_missing(struct grant_error *refusal, const char *name)
 {
-    return refuse(refusal, 400, "invalid_request", "Missing parameter: %s",
-                  name);
+    return grant_refuse(refusal, 400, "invalid_request",
+                        "Missing parameter: %s", name);
 }
 
 /* The same for every reason, so that it tells nobody which clients exist. */
 static enum error_code
 bad_credentials(struct grant_error *refusal)
 {
-    return refuse(refusal, 401, "invalid_client", "Bad client credentials");
+    return grant_refuse(refusal, 401, "invalid_client",
+                        "Bad client credentials");
 }
 
 /* What can be said without looking anybody up. */
@@ -55,25 +56,25 @@ check_request(const struct grant_request *request, const char **ret_grant,
     const char *grant = NULL;
 
     if (request->client_id.len == 0 && request->client_secret.len == 0)
-        return refuse(refusal, 401, "unauthorized",
-                      "Full authentication is required to access this "
-                      "resource");
+        return grant_refuse(refusal, 401, "unauthorized",
+                            "Full authentication is required to access this "
+                            "resource");
     if (request->grant_type.len == 0)
-        return missing(refusal, "grant_type");
+        return grant_missing(refusal, "grant_type");
     for (size_t i = 0; i < COUNT(grants) && grant == NULL; i++) {
         if (str_eq_nocase(request->grant_type, str_of(grants[i])))
             grant = grants[i];
     }
     if (grant == NULL)
-        return refuse(refusal, 400, "unsupported_grant_type",
-                      "Unsupported grant type: %.*s",
-                      (int)MIN(request->grant_type.len, (size_t)64),
-                      request->grant_type.at);
+        return grant_refuse(refusal, 400, "unsupported_grant_type",
+                            "Unsupported grant type: %.*s",
+                            (int)MIN(request->grant_type.len, (size_t)64),
+                            request->grant_type.at);
     if (request->client_id.len == 0)
-        return missing(refusal, "client_id");
+        return grant_missing(refusal, "client_id");
     /* Public clients have no secret, but they have other grants. */
     if (grant == CLIENT_CREDENTIALS && request->client_secret.len == 0)
-        return missing(refusal, "client_secret");
+        return grant_missing(refusal, "client_secret");
     *ret_grant = grant;
     return ERR_OK;
 }
@@ -105,68 +106,40 @@ authenticate(struct token_service *service, struct db_tx *tx,
     bool right = secret_equal(digest, client.secret_sha256, sizeof(digest)) ||
                  (!client.has_secret && request->client_secret.len == 0);
 
-    if (!known || !right ||
+    if (!known || !right || client.disabled ||
         (client.expires_ms != 0 && client.expires_ms <= now_ms))
         return bad_credentials(refusal);
     *ret = client;
     return ERR_OK;
 }
 
-static bool
-list_has(struct str list, const char *name)
-{
-    struct str word;
-
-    while (list_next(&list, &word)) {
-        if (str_eq_nocase(word, str_of(name)))
-            return true;
-    }
-    return false;
-}
-
-/* RFC 6749 appendix A.4. */
-static bool
-scope_wellformed(struct str scope)
-{
-    for (size_t i = 0; i < scope.len; i++) {
-        unsigned char c = (unsigned char)scope.at[i];
-
-        if (c < 0x21 || c > 0x7e || c == '"' || c == '\\')
-            return false;
-    }
-    return true;
-}
-
-/* The scopes of the token: all of the client's, or the part that it asks
+/* The scopes of the token: all that there are, or the part that is asked
  * for. */
 static enum error_code
 choose_scopes(struct str has, struct str wanted, struct str *ret,
               struct grant_error *refusal)
 {
-    bool any = has.at == NULL || list_has(has, "sp:scopes:all");
-    struct str rest = wanted, scope;
-    bool narrowed = false;
+    struct str bad;
 
-    if (wanted.len > SCOPES_MAX)
-        return refuse(refusal, 400, "invalid_scope",
-                      "Scope is longer than %d bytes", SCOPES_MAX);
-    while (list_next(&rest, &scope)) {
-        struct str granted = has, word;
-        bool allowed = any && scope_wellformed(scope);
+    if (scopes_narrow(has, wanted, ret, &bad))
+        return ERR_OK;
+    return grant_refuse(refusal, 400, "invalid_scope",
+                        "Scope is not granted to the client: %.*s",
+                        (int)MIN(bad.len, (size_t)64), bad.at);
+}
 
-        while (!allowed && list_next(&granted, &word))
-            allowed = str_eq(word, scope);
-        if (!allowed)
-            return refuse(refusal, 400, "invalid_scope",
-                          "Scope is not granted to the client: %.*s",
-                          (int)MIN(scope.len, (size_t)64), scope.at);
-        narrowed = true;
-    }
-    if (narrowed)
-        *ret = str_trim(wanted);
-    else
-        *ret = has.at != NULL ? has : STR("sp:scopes:all");
-    return ERR_OK;
+enum error_code
+grant_scopes(const struct redemption *redemption, struct grant_error *refusal)
+{
+    struct claims *claims = redemption->claims;
+    struct str granted;
+    enum error_code rc = choose_scopes(redemption->client->scopes,
+                                       claims->scopes, &granted, refusal);
+
+    if (rc == ERR_OK)
+        rc = choose_scopes(claims->scopes, redemption->request->scope,
+                           &claims->scopes, refusal);
+    return rc;
 }
 
 struct use {
@@ -182,47 +155,103 @@ note_use(struct db_tx *tx, void *context, struct error *err)
     return client_used(tx, &use->client_id, use->now_ms, err);
 }
 
-/* Sign, and write the answer. */
 static enum error_code
-issue(const struct key_set *keys, int64_t now_ms, const struct claims *claims,
-      struct buf *json, struct error *err)
+sign(const struct key_set *keys, const struct claims *claims, struct buf *to,
+     struct error *err)
 {
     const struct service_key *key = NULL;
-    struct buf payload, token;
+    struct buf payload;
     enum error_code rc;
 
     for (size_t i = 0; i < keys->count && key == NULL; i++) {
-        if (key_usable(&keys->keys[i], now_ms))
+        if (key_usable(&keys->keys[i], claims->issued_s * 1000))
             key = &keys->keys[i];
     }
     if (key == NULL)
         return error_internal(err, "no signing key is in use");
     buf_init(&payload, JWT_MAX);
-    buf_init(&token, JWT_MAX + 1);
     claims_write(claims, &payload);
     if (payload.failed)
         rc = error_internal(err, "no room for the claims of a token");
     else
-        rc = jwt_sign(&key->jwt, buf_view(&payload), &token, err);
-    if (rc == ERR_OK) {
-        claims_answer(claims, buf_view(&token), json);
-        if (json->failed)
-            rc = error_internal(err, "no room for the token answer");
-    }
+        rc = jwt_sign(&key->jwt, buf_view(&payload), to, err);
     buf_done(&payload);
-    buf_done(&token);
     return rc;
 }
 
-/* Everything but noting the use, in one read transaction. */
+/* Sign, and write the answer. */
 static enum error_code
-grant_in(struct token_service *service, struct db_tx *tx, const char *grant,
-         const struct grant_request *request, int64_t now_ms,
-         struct arena *arena, struct client *ret_client, struct buf *json,
-         struct grant_error *refusal, struct error *err)
+issue(const struct redemption *redemption, struct buf *json, struct error *err)
 {
+    const struct claims *claims = redemption->claims;
+    struct claims refresh_claims = *claims;
+    struct str refresh_token = {NULL, 0};
+    struct buf access, refresh;
+    enum error_code rc;
+
+    buf_init(&access, JWT_MAX + 1);
+    buf_init(&refresh, JWT_MAX + 1);
+    rc = sign(redemption->keys, claims, &access, err);
+    if (rc == ERR_OK && redemption->has_refresh) {
+        refresh_claims.is_refresh = true;
+        refresh_claims.jti = redemption->refresh_id;
+        refresh_claims.ati = claims->jti;
+        refresh_claims.expires_s = grant_end_s(
+            redemption->client, claims->issued_s,
+            redemption->client->refresh_seconds);
+        rc = sign(redemption->keys, &refresh_claims, &refresh, err);
+        refresh_token = buf_view(&refresh);
+    }
+    if (rc == ERR_OK) {
+        claims_answer(claims, buf_view(&access), refresh_token, json);
+        if (json->failed)
+            rc = error_internal(err, "no room for the token answer");
+    }
+    buf_done(&access);
+    buf_done(&refresh);
+    return rc;
+}
+
+/* Who asks, and may it? In one read transaction. */
+static enum error_code
+admit(struct db_tx *tx, const char *grant, struct redemption *redemption,
+      struct client *client, struct key_set **ret_keys,
+      struct grant_error *refusal, struct error *err)
+{
+    struct token_service *service = redemption->service;
+    struct claims *claims = redemption->claims;
+    enum error_code rc = authenticate(service, tx, redemption->request,
+                                      redemption->now_ms, redemption->arena,
+                                      client, refusal, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (!list_has(client->grants, grant))
+        return grant_refuse(refusal, 401, "unauthorized_client",
+                            "Unauthorized grant type: %s", grant);
+    if (grant == CLIENT_CREDENTIALS) {
+        rc = choose_scopes(client->scopes, redemption->request->scope,
+                           &claims->scopes, refusal);
+        if (rc == ERR_OK && client->has_identity) {
+            rc = identity_by_id(tx, &client->identity_id, redemption->arena,
+                                &redemption->identity, err);
+            if (rc == ERR_NOT_FOUND)
+                rc = bad_credentials(refusal);
+            claims->identity = &redemption->identity;
+        }
+    }
+    return rc == ERR_OK ? keys_current(service, tx, ret_keys, err) : rc;
+}
+
+enum error_code
+token_grant(struct token_service *service, const struct grant_request *request,
+            struct buf *json, struct grant_error *refusal, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
     CLEANUP(key_set_unref) struct key_set *keys = NULL;
-    struct identity identity;
+    int64_t now_ms = clock_now_ms();
+    const char *grant = NULL;
+    struct client client;
     struct claims claims = {
         .issuer = str_of(service->issuer),
         .audience = str_of(service->audience),
@@ -231,41 +260,13 @@ grant_in(struct token_service *service, struct db_tx *tx, const char *grant,
         .jti = uuid_mint(),
         .issued_s = now_ms / 1000,
     };
-    struct client *client = ret_client;
-    enum error_code rc = authenticate(service, tx, request, now_ms, arena,
-                                      client, refusal, err);
-
-    if (rc != ERR_OK)
-        return rc;
-    if (grant != CLIENT_CREDENTIALS || !list_has(client->grants, grant))
-        return refuse(refusal, 401, "unauthorized_client",
-                      "Unauthorized grant type: %s", grant);
-    rc = choose_scopes(client->scopes, request->scope, &claims.scopes, refusal);
-    if (rc == ERR_OK && client->has_identity) {
-        rc = identity_by_id(tx, &client->identity_id, arena, &identity, err);
-        if (rc == ERR_NOT_FOUND)
-            rc = bad_credentials(refusal);
-        claims.identity = &identity;
-    }
-    if (rc == ERR_OK)
-        rc = keys_current(service, tx, &keys, err);
-    if (rc != ERR_OK)
-        return rc;
-    claims.client_id = client->id;
-    claims.expires_s = claims.issued_s + client->token_seconds;
-    if (client->expires_ms != 0)
-        claims.expires_s = MIN(claims.expires_s, client->expires_ms / 1000);
-    return issue(keys, now_ms, &claims, json, err);
-}
-
-enum error_code
-token_grant(struct token_service *service, const struct grant_request *request,
-            struct buf *json, struct grant_error *refusal, struct error *err)
-{
-    CLEANUP(arena_done) struct arena arena;
-    int64_t now_ms = clock_now_ms();
-    const char *grant = NULL;
-    struct client client;
+    struct redemption redemption = {.service = service,
+                                    .request = request,
+                                    .client = &client,
+                                    .arena = &arena,
+                                    .now_ms = now_ms,
+                                    .claims = &claims,
+                                    .refresh_id = uuid_mint()};
     struct db_tx *tx;
     enum error_code rc = check_request(request, &grant, refusal);
 
@@ -275,9 +276,22 @@ token_grant(struct token_service *service, const struct grant_request *request,
     rc = db_read_begin(service->db, &tx, err);
     if (rc != ERR_OK)
         return rc;
-    rc = grant_in(service, tx, grant, request, now_ms, &arena, &client, json,
-                  refusal, err);
+    rc = admit(tx, grant, &redemption, &client, &keys, refusal, err);
     db_read_end(tx);
+    if (rc != ERR_OK)
+        return rc;
+    redemption.keys = keys;
+    claims.client_id = client.id;
+    claims.online = client.online;
+    claims.expires_s = grant_end_s(&client, claims.issued_s,
+                                   client.token_seconds);
+    if (grant != CLIENT_CREDENTIALS) {
+        rc = grant == AUTHORIZATION_CODE
+                 ? redeem_code(&redemption, refusal, err)
+                 : redeem_refresh(&redemption, refusal, err);
+    }
+    if (rc == ERR_OK)
+        rc = issue(&redemption, json, err);
 
     /* A note that could not be taken is no reason to refuse the token. */
     if (rc == ERR_OK && now_ms - client.last_used_ms >= USED_EVERY_MS) {

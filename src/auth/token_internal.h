@@ -1,5 +1,6 @@
 /*
- * token_internal.h - what token.c and token_grant.c share, and nobody else.
+ * token_internal.h - what token.c, token_grant.c and token_redeem.c share, and
+ * nobody else.
  *
  * Memory:  a key_set is counted: key_set_unref().
  * Errors:  as db.h.
@@ -12,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "auth/claims.h"
 #include "auth/jwt.h"
 #include "auth/token.h"
 #include "auth/token_cache.h"
@@ -44,6 +46,53 @@ struct token_service {
 enum error_code keys_current(struct token_service *service, struct db_tx *tx,
                              struct key_set **ret, struct error *err) MUST_USE;
 void key_set_unref(struct key_set **set);
+
+/* Take a token apart and check its signature: then its payload is ours. */
+enum error_code token_unpack(const struct key_set *keys, struct str token,
+                             int64_t now_ms, struct jwt *ret,
+                             const struct service_key **ret_key,
+                             struct error *err) MUST_USE;
+
+/* Fill a refusal of the token endpoint; returns ERR_VALUE. */
+enum error_code grant_refuse(struct grant_error *refusal, int status,
+                             const char *error, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+enum error_code grant_missing(struct grant_error *refusal, const char *name);
+
+/* One code or refresh token on its way to the tokens that it is good for. */
+struct redemption {
+    struct token_service *service;
+    const struct grant_request *request;
+    const struct client *client;
+    const struct key_set *keys;
+    struct arena *arena;
+    int64_t now_ms;
+    struct identity identity; /* results, as is what they say in `claims` */
+    struct claims *claims;    /* of the access token */
+    bool has_refresh;
+    struct uuid refresh_id; /* jti of the refresh token to make */
+};
+/* Narrow claims->scopes, those of the family: they may have become too many
+ * for its client, and the request may ask for fewer. */
+enum error_code grant_scopes(const struct redemption *redemption,
+                             struct grant_error *refusal) MUST_USE;
+
+/* ERR_VALUE: refused. Both write to the database. */
+enum error_code redeem_code(struct redemption *redemption,
+                            struct grant_error *refusal,
+                            struct error *err) MUST_USE;
+enum error_code redeem_refresh(struct redemption *redemption,
+                               struct grant_error *refusal,
+                               struct error *err) MUST_USE;
+
+/* When something that a client gets now and keeps for `seconds` ends. */
+static inline int64_t
+grant_end_s(const struct client *client, int64_t now_s, int64_t seconds)
+{
+    int64_t end_s = now_s + seconds;
+
+    return client->expires_ms ? MIN(end_s, client->expires_ms / 1000) : end_s;
+}
 
 static inline bool
 key_usable(const struct service_key *key, int64_t now_ms)
