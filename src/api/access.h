@@ -19,4 +19,15 @@ enum error_code access_token(const struct call *call,
  * caller is to it, so that an unknown id and a forbidden one answer alike. */
 enum error_code access_right(struct call *call, struct error *err) MUST_USE;
 
+/* Is there an object for the body that is about to come (contract 4, step 6)?
+ * Calls without a body leave that to their handler. ERR_NOT_FOUND. */
+enum error_code access_object(struct call *call, struct error *err) MUST_USE;
+
+/* The right of a row with OBJECT_IN_BODY, once the source in the body is
+ * known: `source` is its number, 0 when there is no such source or the body
+ * names none, which is left to the checks behind this one for callers who
+ * are a party somewhere. */
+enum error_code access_body(struct call *call, struct db_tx *tx, int64_t source,
+                            bool named, struct error *err) MUST_USE;
+
 #endif

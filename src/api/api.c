@@ -171,6 +171,8 @@ admit(struct call *call, struct error *err)
     if (call->stage == CALL_KNOWN) {
         rc = access_right(call, err);
         if (rc == ERR_OK)
+            rc = access_object(call, err);
+        if (rc == ERR_OK)
             call->stage = CALL_ADMITTED;
     }
     return rc;
@@ -210,7 +212,12 @@ on_run(struct http_exchange *exchange)
 
     if (!call->route->may_be_quick && !exchange->may_block)
         return HTTP_WORKER;
-    return settle(call, call->route->handler(call, &err), &err);
+    enum error_code rc = call->route->handler(call, &err);
+
+    if (rc == ERR_OK && call->undecided)
+        rc = error_internal(&err, "route %s never asked access_body()",
+                            call->route->path);
+    return settle(call, rc, &err);
 }
 
 static enum http_next

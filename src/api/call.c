@@ -1,7 +1,14 @@
 /* call.c - what handlers and dispatch need to read a call and answer it. */
 #include "api/call.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/sink.h"
 #include "fmt/jw.h"
+
+/* Answers up to this size are kept in the exchange's arena. */
+#define SMALL_ANSWER_BYTES ((size_t)512 * 1024)
 
 enum error_code
 call_param_id(const struct call *call, unsigned index, struct uuid *ret,
@@ -16,17 +23,65 @@ call_param_id(const struct call *call, unsigned index, struct uuid *ret,
     return ERR_OK;
 }
 
+/* A long list has no room in an arena: it waits in a file without a name. */
+static enum error_code
+answer_file(struct call *call, int status, struct str body, struct error *err)
+{
+    int fd = memfd_create("answer", MFD_CLOEXEC);
+    struct fd_sink sink;
+    enum error_code rc;
+
+    if (fd < 0)
+        return error_errno(err, "memfd_create");
+    fd_sink_init(&sink, fd);
+    rc = sink_write(&sink.sink, body.at, body.len, err);
+    if (rc != ERR_OK) {
+        close(fd);
+        return rc;
+    }
+    http_response_file(&call->exchange->response, status, "application/json",
+                       fd, 0, body.len);
+    return ERR_OK;
+}
+
 enum error_code
 call_json(struct call *call, int status, const struct buf *body,
           struct error *err)
 {
-    struct str copy = arena_str(&call->exchange->arena, buf_view(body));
+    struct str copy;
 
-    if (body->failed || copy.at == NULL)
+    if (body->failed)
+        return error_internal(err, "answer too large");
+    if (body->len > SMALL_ANSWER_BYTES)
+        return answer_file(call, status, buf_view(body), err);
+    copy = arena_str(&call->exchange->arena, buf_view(body));
+    if (copy.at == NULL)
         return error_internal(err, "answer too large");
     http_response_body(&call->exchange->response, status, "application/json",
                        copy);
     return ERR_OK;
+}
+
+enum error_code
+call_read_begin(struct call *call, struct db_tx **ret, struct error *err)
+{
+    struct db *db = call->api->options.db;
+
+    if (db_is_remote(db) && !call->exchange->may_block)
+        return ERR_LATER;
+    return db_read_begin(db, ret, err);
+}
+
+struct actor
+call_actor(const struct call *call)
+{
+    return principal_actor(&call->principal, &call->id);
+}
+
+bool
+call_end_date_only(const struct call *call)
+{
+    return call->route->end_date_only && !call->general;
 }
 
 enum error_code

@@ -14,13 +14,47 @@
 #include "http/router.h"
 #include "store/auth_store.h"
 
-/* Who may call (contract 3.4). A handler never decides this: it runs only
- * when its row's access let the caller pass. */
+/* Who may call (contract 3.4): the general right of a route's row, below, or
+ * being a party to the object that the path names. A handler never decides
+ * this: it runs only when its row let the caller pass. */
 enum access {
     ACCESS_UNSET,           /* a row without access stops the start */
     ACCESS_PUBLIC,          /* no token */
+    ACCESS_ANY,             /* every token of the right kind and scope */
+    ACCESS_ORG_ADMIN,       /* ORG_ADMIN, or an application token */
     ACCESS_ADMIN,           /* nesr rights on every source */
     ACCESS_SOURCE_SETTINGS, /* ACCESS_ADMIN, or sub-admin of the source */
+    ACCESS_PARTY            /* no right suffices */
+};
+
+/* What the caller may be to the object instead, as bits: the column "or". */
+enum party {
+    PARTY_MANAGER = 1 << 0,   /* account manager of its source */
+    PARTY_OWNER = 1 << 1,     /* owner of its source */
+    PARTY_REQUESTER = 1 << 2, /* of the request */
+    PARTY_APPROVER = 1 << 3   /* of the approval item */
+};
+#define PARTY_READERS (PARTY_MANAGER | PARTY_OWNER)
+
+/* What the first path parameter names. */
+enum object {
+    OBJECT_NONE,
+    OBJECT_SOURCE,
+    OBJECT_ATTRIBUTE, /* a source, and by the second one its attribute */
+    OBJECT_RECORD,
+    OBJECT_REQUEST,
+    OBJECT_APPROVAL,
+    OBJECT_IN_BODY /* the body names it: see access_body() */
+};
+
+/* Whose things a list or summary is about. Callers without the general right
+ * pass when these are their own. */
+enum subject {
+    SUBJECT_NONE,
+    SUBJECT_CALLER,   /* no parameter: all, or the caller's own */
+    SUBJECT_OPTIONAL, /* requested-for in the query */
+    SUBJECT_REQUIRED,
+    SUBJECT_PATH /* requested-for in the path */
 };
 
 struct call;
@@ -31,10 +65,14 @@ struct route {
     const char *path; /* "{name}" stands for one segment */
     bool root;        /* not under an API version */
     enum access access;
-    enum scope scope;  /* the token needs it; 0 for ACCESS_PUBLIC */
-    bool user_only;    /* application tokens get 403 */
-    size_t max_body;   /* bytes of body kept in memory; 0: body is ignored */
-    bool may_be_quick; /* try on the event thread first */
+    unsigned parties; /* enum party */
+    enum object object;
+    enum subject subject;
+    bool end_date_only; /* parties may change nothing else */
+    enum scope scope;   /* the token needs it; 0 for ACCESS_PUBLIC */
+    bool user_only;     /* application tokens get 403 */
+    size_t max_body;    /* bytes of body kept in memory; 0: body is ignored */
+    bool may_be_quick;  /* try on the event thread first */
     call_handler *handler;
     const char *summary;
 };
@@ -59,7 +97,11 @@ struct call {
     struct str family; /* "v3", "v2024", ..., "beta", "v1", "" for root */
     struct http_field params[ROUTER_MAX_CAPTURES]; /* raw segments */
     struct principal principal;
-    bool known;           /* `principal` is set */
+    bool known;       /* `principal` is set */
+    bool general;     /* has the general right, needs no other */
+    bool undecided;   /* access_body() must still be asked */
+    bool has_subject; /* only the things of `subject`; else all */
+    struct uuid subject;
     unsigned allowed;     /* methods, for ERR_METHOD */
     unsigned retry_after; /* seconds, for ERR_RATE and ERR_UNAVAILABLE */
     bool waits;           /* the handler queued `waiter` before ERR_LATER */
@@ -91,6 +133,19 @@ enum error_code call_query_bool(const struct call *call, const char *name,
                                 bool fallback, bool *ret,
                                 struct error *err) MUST_USE;
 
+/* "me" and the ids of requested-for and the like. */
+#define CALL_ME STR("me")
+
+/* Read in one state of the database. ERR_LATER where this must not block. */
+enum error_code call_read_begin(struct call *call, struct db_tx **ret,
+                                struct error *err) MUST_USE;
+
+/* Who to write into history and audit. */
+struct actor call_actor(const struct call *call);
+
+/* May the caller change nothing but a record's endDate? */
+bool call_end_date_only(const struct call *call);
+
 /* Make the answer for `err` (contract 5.1-5.4). */
 void call_fail(struct call *call, const struct error *err);
 
@@ -98,5 +153,17 @@ void call_fail(struct call *call, const struct error *err);
 call_handler transfer_api_export, transfer_api_template;
 call_handler auth_api_token, auth_api_info, auth_api_jwks;
 call_handler ops_api_health, ops_api_ready;
+call_handler source_api_list, source_api_create, source_api_get;
+call_handler source_api_patch, source_api_delete;
+call_handler schema_api_list, schema_api_create, schema_api_get;
+call_handler schema_api_patch, schema_api_delete, schema_api_delete_all;
+call_handler record_api_list, record_api_create, record_api_get;
+call_handler record_api_put, record_api_patch, record_api_delete;
+call_handler record_api_bulk_delete;
+call_handler request_api_list, request_api_create, request_api_get;
+call_handler request_api_delete, request_api_summary;
+call_handler approval_api_list, approval_api_get, approval_api_approve;
+call_handler approval_api_reject, approval_api_summary;
+call_handler identity_api_list, audit_api_list;
 
 #endif

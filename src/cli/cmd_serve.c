@@ -124,6 +124,9 @@ open_api(struct service *service, struct error *err)
         .token_addresses = service->token_addresses,
         .public_url = settings->public_url[0] ? settings->public_url : NULL,
         .pod = settings->pod,
+        .max_sources = (int64_t)settings->max_sources,
+        .max_records = (int64_t)settings->max_records_per_source,
+        .check_managers = settings->check_managers,
     };
     return api_new(&options, &service->api, err);
 }

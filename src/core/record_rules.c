@@ -386,9 +386,9 @@ update(struct db_tx *tx, const struct subject *subject, struct record *record,
     record->id = old->id;
     record->created_ms = old->created_ms;
     record->modified_ms = old->modified_ms;
+    buf_init(&changes, 16 * 1024);
     if (record_same(&subject->schema, old, record))
         return ERR_OK;
-    buf_init(&changes, 16 * 1024);
     list_changes(&subject->schema, old, record, &changes);
     rc = record_write_begin(&writer, tx, old->source, clock_now_ms(), actor,
                             err);

@@ -1,0 +1,110 @@
+#include "api/body.h"
+
+/* The longest answer of a single object. */
+#define ANSWER_BYTES ((size_t)8 * 1024 * 1024)
+
+/* Is the charset parameter absent or UTF-8? */
+static bool
+is_utf8_type(struct str content_type)
+{
+    struct str rest = content_type;
+
+    (void)str_cut(&rest, ';');
+    while (rest.at != NULL) {
+        struct str value = str_cut(&rest, ';');
+        struct str name = str_trim(str_cut(&value, '='));
+
+        if (!str_eq_nocase(name, STR("charset")))
+            continue;
+        value = str_trim(value);
+        if (value.len >= 2 && value.at[0] == '"' &&
+            value.at[value.len - 1] == '"')
+            value = str_n(value.at + 1, value.len - 2);
+        return str_eq_nocase(value, STR("utf-8")) ||
+               str_eq_nocase(value, STR("utf8"));
+    }
+    return true;
+}
+
+static enum error_code
+check_media(const struct call *call, enum body_kind kind, struct error *err)
+{
+    struct str type = http_header(&call->exchange->request, "Content-Type");
+
+    if (type.at == NULL ||
+        ((http_media_is(type, "application/json") ||
+          (kind == BODY_PATCH &&
+           http_media_is(type, "application/json-patch+json"))) &&
+         is_utf8_type(type)))
+        return ERR_OK;
+    return error_set(err, ERR_MEDIA_TYPE, NULL);
+}
+
+/* jansson refuses bad UTF-8, NUL and more than 2048 levels by itself. */
+static enum error_code
+read_body(const struct call *call, enum body_kind kind, json_t **ret,
+          struct error *err)
+{
+    struct str body = call->exchange->request.body;
+    enum error_code rc = ERR_OK;
+
+    if (kind == BODY_OPTIONAL && str_trim(body).len == 0) {
+        *ret = json_object();
+    } else {
+        rc = check_media(call, kind, err);
+        if (rc != ERR_OK)
+            return rc;
+        *ret = json_loadb(body.at ? body.at : "", body.len,
+                          JSON_REJECT_DUPLICATES, NULL);
+    }
+    return *ret ? ERR_OK : error_set(err, ERR_SYNTAX, NULL);
+}
+
+struct job {
+    struct change change;
+    change_work *work;
+};
+
+static enum error_code
+run_job(struct db_tx *tx, void *context, struct error *err)
+{
+    struct job *job = context;
+    struct views views;
+    enum error_code rc;
+
+    buf_clear(&job->change.answer);
+    views_init(&views, tx, &job->change.answer);
+    rc = job->work(&job->change, tx, &views, err);
+    views_done(&views);
+    return rc;
+}
+
+enum error_code
+change_run(struct call *call, enum body_kind kind, change_work *work,
+           struct error *err)
+{
+    struct job job = {.change = {.call = call,
+                                 .actor = call_actor(call),
+                                 .arena = &call->exchange->arena},
+                      .work = work};
+    json_t *body = NULL;
+    enum error_code rc = ERR_OK;
+
+    if (call->route->object != OBJECT_NONE &&
+        call->route->object != OBJECT_IN_BODY)
+        rc = call_param_id(call, 0, &job.change.id, err);
+    if (rc == ERR_OK && kind != BODY_NONE)
+        rc = read_body(call, kind, &body, err);
+    if (rc != ERR_OK)
+        return rc;
+    job.change.body = body;
+    buf_init(&job.change.answer, ANSWER_BYTES);
+    rc = db_write(call->api->options.db, run_job, &job, err);
+    if (rc == ERR_OK && job.change.answer.len > 0)
+        rc = call_json(call, 200, &job.change.answer, err);
+    else if (rc == ERR_OK)
+        http_response_empty(&call->exchange->response, 204);
+    buf_done(&job.change.answer);
+    json_decref(body);
+    return rc;
+}
