@@ -107,6 +107,7 @@ cli_run cmd_token_create, cmd_token_list, cmd_token_delete;
 cli_run cmd_client_create, cmd_client_list, cmd_client_delete;
 cli_run cmd_source_create, cmd_source_list;
 cli_run cmd_import, cmd_export, cmd_sample, cmd_sample_identities;
+cli_run cmd_audit_list;
 cli_run cmd_serve;
 
 #endif

@@ -5,11 +5,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "api/views.h"
 #include "auth/password.h"
 #include "auth/token.h"
 #include "base/secret.h"
 #include "base/utf8.h"
 #include "cli/view.h"
+#include "core/approval.h"
 #include "store/auth_store.h"
 
 #define TOKENS_PER_IDENTITY 10
@@ -117,9 +119,12 @@ identity_drop(struct db_tx *tx, void *context, struct error *err)
 {
     struct job *job = context;
     struct identity *identity = &job->identity;
+    const struct actor nobody = {.known = false};
     enum error_code rc;
 
     rc = cli_find_identity(job->cli, tx, job->alias, identity, err);
+    if (rc == ERR_OK)
+        rc = approval_cancel_all(tx, &identity->id, &nobody, err);
     if (rc == ERR_OK)
         rc = cli_audit(tx, "IDENTITY_DELETED", &identity->id, 0, err);
     if (rc == ERR_OK)
@@ -334,7 +339,7 @@ view_client(struct cli *cli, struct db_tx *tx, const struct client *client,
         rc = view_reference_id(cli, tx, "owner", &client->identity_id, err);
     } else {
         jw_member_text(json, "type",
-                         client->has_secret ? "CONFIDENTIAL" : "PUBLIC");
+                       client->has_secret ? "CONFIDENTIAL" : "PUBLIC");
         view_list(json, "grantTypes", client->grants, ' ');
         view_list(json, "redirectUris", client->redirect_uris, '\n');
     }
@@ -609,4 +614,49 @@ cmd_client_delete(struct cli *cli, struct error *err)
                                 err);
 
     return rc == ERR_OK ? view_write(cli, client_drop, &job, err) : rc;
+}
+
+/* --- audit ------------------------------------------------------------- */
+
+static bool
+list_event(void *context, const struct audit_row *row)
+{
+    CLEANUP(views_done) struct views views;
+    struct view_each *each = context;
+
+    views_init(&views, each->tx, &each->cli->out);
+    views.json = each->cli->json;
+    each->rc = views_audit(&views, row, each->err);
+    each->cli->json = views.json;
+    return view_more(each);
+}
+
+static enum error_code
+list_events(struct view_each *each, struct arena *scratch, struct error *err)
+{
+    struct cli *cli = each->cli;
+    struct str text = str_of(cli_value(cli, "filters"));
+    struct filter *filter = NULL;
+    struct list_query list = {.limit = 0};
+    uint64_t limit = 0, offset = 0;
+    enum error_code rc = ERR_OK;
+
+    if (text.at != NULL)
+        rc = filter_parse(text, &cli->arena, &filter, err);
+    if (rc == ERR_OK)
+        rc = cli_number(cli, "limit", 0, INT64_MAX, INT64_MAX, &limit, err);
+    if (rc == ERR_OK)
+        rc = cli_number(cli, "offset", 0, INT64_MAX, 0, &offset, err);
+    if (rc != ERR_OK)
+        return rc;
+    list.filter = filter;
+    list.limit = (int64_t)limit;
+    list.offset = (int64_t)offset;
+    return audit_list(each->tx, &list, scratch, list_event, each, err);
+}
+
+enum error_code
+cmd_audit_list(struct cli *cli, struct error *err)
+{
+    return view_run(cli, list_events, err);
 }

@@ -11,6 +11,7 @@
 
 #include <openssl/evp.h>
 
+#include "api/views.h"
 #include "base/secret.h"
 #include "base/utf8.h"
 #include "cli/out_file.h"
@@ -19,6 +20,7 @@
 #include "core/export.h"
 #include "core/import.h"
 #include "core/sample.h"
+#include "core/source_rules.h"
 
 #define COPY_BYTES ((size_t)256 * 1024)
 
@@ -26,99 +28,114 @@
 
 struct source_job {
     struct cli *cli;
-    struct source source;
+    json_t *body; /* as the API takes it, but for people: they have aliases */
 };
 
 /* As the API's JSON (contract 9.2). */
 static enum error_code MUST_USE
 view_source(struct cli *cli, struct db_tx *tx, const struct source *source,
-            bool counted, struct error *err)
+            enum source_form form, struct error *err)
 {
-    struct jw *json = &cli->json;
-    enum error_code rc = ERR_OK;
-    char id[UUID_TEXT], hex[UUID_HEX];
+    CLEANUP(views_done) struct views views;
+    enum error_code rc;
 
-    jw_object(json);
-    jw_member_text(json, "id", uuid_dashed(&source->id, id));
-    jw_member_text(json, "sourceId", uuid_hex(&source->source_id, hex));
-    jw_member(json, "name", source->name);
-    jw_member(json, "description", source->description);
-    if (source->has_owner)
-        rc = view_reference_id(cli, tx, "owner", &source->owner_id, err);
-    if (source->workgroup.at != NULL) {
-        jw_key(json, "managementWorkgroup");
-        jw_object(json);
-        jw_member(json, "id", source->workgroup);
-        jw_object_end(json);
+    views_init(&views, tx, &cli->out);
+    views.json = cli->json;
+    rc = views_source(&views, source, form, err);
+    cli->json = views.json;
+    return rc;
+}
+
+/* {"id": ...} of the identity with that alias. */
+static enum error_code MUST_USE
+person(struct source_job *job, struct db_tx *tx, struct str alias, json_t **ret,
+       struct error *err)
+{
+    struct identity identity;
+    char id[UUID_HEX];
+    enum error_code rc = cli_find_identity(job->cli, tx, alias, &identity, err);
+
+    if (rc == ERR_OK)
+        *ret = json_pack("{s:s}", "id", uuid_hex(&identity.id, id));
+    return rc;
+}
+
+static enum error_code MUST_USE
+people(struct source_job *job, struct db_tx *tx, const char *option,
+       const char *member, struct error *err)
+{
+    json_t *list = json_array(), *one = NULL;
+    struct str rest;
+    enum error_code rc = cli_joined(job->cli, option, '\n', &rest, err);
+
+    while (rc == ERR_OK && rest.at != NULL) {
+        rc = person(job, tx, str_cut(&rest, '\n'), &one, err);
+        if (rc == ERR_OK)
+            json_array_append_new(list, one);
     }
-    view_list(json, "approvers", STR(""), ' ');
-    view_list(json, "accountManagers", STR(""), ' ');
-    view_time(json, "created", source->created_ms);
-    view_time(json, "modified", source->modified_ms);
-    if (counted) {
-        jw_member_int(json, "nonEmployeeCount", source->record_count);
-    } else {
-        snprintf(id, sizeof(id), "%" PRId64, source->number);
-        jw_member_text(json, "cloudExternalId", id);
-    }
-    jw_object_end(json);
+    json_object_set_new(job->body, member, list);
     return rc;
 }
 
 static enum error_code
 source_create(struct db_tx *tx, void *context, struct error *err)
 {
+    const struct actor nobody = {.known = false};
     struct source_job *job = context;
     struct cli *cli = job->cli;
-    uint64_t most = cli->settings.max_sources;
-    struct identity owner;
-    int64_t count = 0;
+    struct source source;
+    json_t *owner = NULL;
     enum error_code rc;
 
     view_begin(cli);
-    rc = cli_find_identity(cli, tx, str_of(cli_value(cli, "owner")), &owner,
-                           err);
+    rc = person(job, tx, str_of(cli_value(cli, "owner")), &owner, err);
+    if (rc == ERR_OK) {
+        json_object_set_new(job->body, "owner", owner);
+        rc = people(job, tx, "approver", "approvers", err);
+    }
     if (rc == ERR_OK)
-        rc = source_count(tx, &count, err);
-    if (rc == ERR_OK && most > 0 && (uint64_t)count >= most)
-        rc = error_set(err, ERR_LIMIT,
-                       "You have reached the current limit of %" PRIu64
-                       " non-employee sources.",
-                       most);
-    if (rc != ERR_OK)
-        return rc;
-    job->source.has_owner = true;
-    job->source.owner_id = owner.id;
-    rc = source_insert(tx, &job->source, err);
+        rc = people(job, tx, "account-manager", "accountManagers", err);
     if (rc == ERR_OK)
-        rc = cli_audit(tx, "NON_EMPLOYEE_SOURCE_CREATED", &job->source.id,
-                       job->source.number, err);
+        rc = source_rules_create(tx, job->body,
+                                 (int64_t)cli->settings.max_sources, &nobody,
+                                 &cli->arena, &source, err);
     if (rc == ERR_OK)
-        rc = view_source(cli, tx, &job->source, false, err);
+        rc = view_source(cli, tx, &source, SOURCE_CREATED, err);
     return rc;
+}
+
+static void
+set_text(json_t *body, const char *member, struct str text)
+{
+    if (text.at != NULL)
+        json_object_set_new(body, member, json_stringn(text.at, text.len));
 }
 
 enum error_code
 cmd_source_create(struct cli *cli, struct error *err)
 {
     struct source_job job = {.cli = cli};
-    struct source *source = &job.source;
-    const char *description = cli_value(cli, "description");
+    struct str description = str_of(cli_value(cli, "description"));
+    struct str name, workgroup = {NULL, 0};
     enum error_code rc;
 
-    rc = cli_text(cli, "name", 1, 128, NULL, &source->name, err);
+    rc = cli_text(cli, "name", 1, 128, NULL, &name, err);
     if (rc == ERR_OK && cli_value(cli, "workgroup") != NULL)
-        rc = cli_text(cli, "workgroup", 1, 128, NULL, &source->workgroup, err);
+        rc = cli_text(cli, "workgroup", 1, 128, NULL, &workgroup, err);
     if (rc != ERR_OK)
         return rc;
     /* Free text: it may have lines. */
-    source->description = str_of(description);
-    if (!utf8_valid(source->description) ||
-        utf8_length(source->description) > 4000)
+    if (!utf8_valid(description) || utf8_length(description) > 4000)
         return cli_wrong(cli, err,
                          "--description is not UTF-8 text of at most 4000 "
                          "characters");
-    return view_write(cli, source_create, &job, err);
+    job.body = json_object();
+    set_text(job.body, "name", name);
+    set_text(job.body, "description", description);
+    set_text(job.body, "managementWorkgroup", workgroup);
+    rc = view_write(cli, source_create, &job, err);
+    json_decref(job.body);
+    return rc;
 }
 
 static bool
@@ -126,7 +143,8 @@ list_source(void *context, const struct source *source)
 {
     struct view_each *each = context;
 
-    each->rc = view_source(each->cli, each->tx, source, true, each->err);
+    each->rc = view_source(each->cli, each->tx, source, SOURCE_COUNTED,
+                           each->err);
     return view_more(each);
 }
 

@@ -131,7 +131,11 @@ const struct cli_command cli_commands[] = {
                   "at most 4000 characters"},
                  {"owner", "ALIAS", OPTION_MUST, "the identity that owns it"},
                  {"workgroup", "ID", OPTION_MAY,
-                  "the management workgroup of its sub-admins"}},
+                  "the management workgroup of its sub-admins"},
+                 {"approver", "ALIAS", OPTION_REPEATS,
+                  "who decides on requests, in this order, at most 3"},
+                 {"account-manager", "ALIAS", OPTION_REPEATS,
+                  "who requests people for it, at most 10"}},
      .run = cmd_source_create},
     {.name = "source list",
      .uses = DB,
@@ -180,6 +184,18 @@ const struct cli_command cli_commands[] = {
      .help = "Add the identities that sample people have as managers. Those "
              "that exist stay as they are. Prints all of them.",
      .run = cmd_sample_identities},
+
+    {.name = "audit list",
+     .uses = DB,
+     .help = "List what anyone did. Oldest first: event, actor, request, "
+             "object and the names of what changed. Changes of records are "
+             "in it; their values are not.",
+     .options = {{"filters", "EXPRESSION", OPTION_MAY,
+                  "as the API's: event, actor, object (eq), created (ge, "
+                  "le)"},
+                 {"limit", "N", OPTION_MAY, "at most so many (all)"},
+                 {"offset", "N", OPTION_MAY, "leave out so many (0)"}},
+     .run = cmd_audit_list},
 
     {.name = "serve",
      .uses = DB | USED_BY_SERVE,
