@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "api/route_list.h"
+
 /* The first sentence: what a list of commands shows. */
 static struct str
 summary(const struct cli_command *command)
@@ -251,6 +253,7 @@ cli_doc(struct cli *cli, struct error *err)
         {"settings", doc_settings},
         {"commands", doc_commands},
         {"errors", doc_errors},
+        {"routes", route_list},
     };
 
     for (size_t i = 0; i < COUNT(pages); i++)

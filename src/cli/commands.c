@@ -205,11 +205,11 @@ const struct cli_command cli_commands[] = {
      .run = cmd_serve},
 
     {.name = "doc",
-     .argument = "settings|commands|errors",
+     .argument = "settings|commands|errors|routes",
      .hidden = true,
      .uses = USED_ALWAYS,
      .help = "Print a page of the manual, in Markdown, from the tables in "
-             "the program.",
+             "the program. The page \"routes\" is JSON.",
      .run = cli_doc},
 };
 const size_t cli_command_count = COUNT(cli_commands);
