@@ -204,7 +204,7 @@ auth_api_token(struct call *call, struct error *err)
 {
     const struct http_request *http = &call->exchange->request;
     CLEANUP(buf_done) struct buf json;
-    struct grant_request request = {.grant_type = {NULL, 0}};
+    struct grant_request request = {.request_id = &call->id};
     struct grant_error refusal;
     enum error_code rc;
 

@@ -152,6 +152,8 @@ void call_fail(struct call *call, const struct error *err);
 /* Handlers. */
 call_handler transfer_api_export, transfer_api_template;
 call_handler auth_api_token, auth_api_info, auth_api_jwks;
+call_handler authorize_api_page, authorize_api_submit, authorize_api_style;
+call_handler authorize_api_logout_page, authorize_api_logout;
 call_handler ops_api_health, ops_api_ready;
 call_handler source_api_list, source_api_create, source_api_get;
 call_handler source_api_patch, source_api_delete;

@@ -5,6 +5,7 @@
 #include "api/call.h"
 
 #define TOKEN_BODY_BYTES (64 * 1024)
+#define FORM_BODY_BYTES (16 * 1024)
 #define JSON_BODY_BYTES (1024 * 1024)
 
 const struct route api_routes[] = {
@@ -270,6 +271,39 @@ const struct route api_routes[] = {
      .max_body = TOKEN_BODY_BYTES,
      .handler = auth_api_token,
      .summary = "Get an access token"},
+    {.method = HTTP_GET,
+     .path = "/oauth/authorize",
+     .root = true,
+     .access = ACCESS_PUBLIC,
+     .handler = authorize_api_page,
+     .summary = "Sign in and let a client act for you"},
+    {.method = HTTP_POST,
+     .path = "/oauth/authorize",
+     .root = true,
+     .access = ACCESS_PUBLIC,
+     .max_body = FORM_BODY_BYTES,
+     .handler = authorize_api_submit,
+     .summary = "The forms of the sign-in pages"},
+    {.method = HTTP_GET,
+     .path = "/oauth/style.css",
+     .root = true,
+     .access = ACCESS_PUBLIC,
+     .may_be_quick = true,
+     .handler = authorize_api_style,
+     .summary = "How the sign-in pages look"},
+    {.method = HTTP_GET,
+     .path = "/logout",
+     .root = true,
+     .access = ACCESS_PUBLIC,
+     .handler = authorize_api_logout_page,
+     .summary = "Ask whether to sign out"},
+    {.method = HTTP_POST,
+     .path = "/logout",
+     .root = true,
+     .access = ACCESS_PUBLIC,
+     .max_body = FORM_BODY_BYTES,
+     .handler = authorize_api_logout,
+     .summary = "Sign out of this browser"},
     {.method = HTTP_GET,
      .path = "/oauth/info",
      .root = true,

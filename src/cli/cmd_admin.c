@@ -330,7 +330,8 @@ view_client(struct cli *cli, struct db_tx *tx, const struct client *client,
     jw_object(json);
     if (secret != NULL) {
         jw_member_text(json, "clientId", id);
-        jw_member_text(json, "clientSecret", secret);
+        if (client->has_secret)
+            jw_member_text(json, "clientSecret", secret);
     }
     jw_member_text(json, "id", id);
     jw_member(json, "name", client->name);
@@ -527,6 +528,23 @@ read_grants(struct cli *cli, struct client *client, struct error *err)
     return ERR_OK;
 }
 
+/* A program that cannot keep a secret, on a phone or in a page, has none. */
+static enum error_code MUST_USE
+read_type(struct cli *cli, struct client *client, struct error *err)
+{
+    const char *type = cli_value(cli, "type");
+
+    if (type == NULL || strcmp(type, "CONFIDENTIAL") == 0)
+        return ERR_OK;
+    if (strcmp(type, "PUBLIC") != 0)
+        return cli_wrong(cli, err, "--type is PUBLIC or CONFIDENTIAL");
+    if (list_has(client->grants, GRANT_CLIENT_CREDENTIALS))
+        return cli_wrong(cli, err,
+                         "a PUBLIC client cannot have CLIENT_CREDENTIALS");
+    client->has_secret = false;
+    return ERR_OK;
+}
+
 enum error_code
 cmd_client_create(struct cli *cli, struct error *err)
 {
@@ -538,6 +556,8 @@ cmd_client_create(struct cli *cli, struct error *err)
         rc = read_grants(cli, &job.client, err);
     if (rc == ERR_OK)
         rc = read_client(&job, CLIENT_SECONDS, err);
+    if (rc == ERR_OK)
+        rc = read_type(cli, &job.client, err);
     if (rc == ERR_OK)
         rc = view_write(cli, client_create, &job, err);
     secret_wipe(job.secret, sizeof(job.secret));

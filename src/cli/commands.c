@@ -110,6 +110,8 @@ const struct cli_command cli_commands[] = {
                   "(CLIENT_CREDENTIALS)"},
                  {"redirect-uri", "URI", OPTION_REPEATS,
                   "where AUTHORIZATION_CODE may return to, exactly"},
+                 {"type", "TYPE", OPTION_MAY,
+                  "PUBLIC has no secret and must use PKCE (CONFIDENTIAL)"},
                  {"validity", "SECONDS", OPTION_MAY,
                   "life of an access token, 15 to 43200 (750)"}},
      .run = cmd_client_create},
