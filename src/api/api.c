@@ -227,9 +227,12 @@ on_head(struct http_exchange *exchange)
     struct error err = ERROR_INIT;
     enum error_code rc = admit(call, &err);
 
+    if (rc == ERR_OK && call->route->begin != NULL)
+        rc = call->route->begin(call, &err);
     if (rc != ERR_OK)
         return settle(call, rc, &err);
-    exchange->max_body = MAX(call->route->max_body, IGNORED_BODY_BYTES);
+    if (exchange->take == NULL)
+        exchange->max_body = MAX(call->route->max_body, IGNORED_BODY_BYTES);
     return HTTP_BODY;
 }
 
@@ -281,6 +284,7 @@ on_done(struct http_exchange *exchange)
     struct call *call = call_of(exchange);
     char id[UUID_HEX], client[UUID_HEX];
 
+    upload_free(call);
     if (log_on(LOG_INFO))
         log_line(LOG_INFO, "request",
                  "id=%s method=%s family=%.*s route=%s status=%d bytes=%" PRIu64

@@ -17,6 +17,9 @@
 #include "core/snapshot.h"
 #include "http/server.h"
 
+struct spool;
+struct job_runner;
+
 struct api_options {
     struct db *db;
     struct token_service *tokens;
@@ -28,6 +31,9 @@ struct api_options {
     const char *pod;
     int64_t max_sources, max_records; /* per source; 0: no limit */
     bool check_managers; /* refuse records with an unknown manager */
+    struct spool *spool; /* of bulk uploads */
+    struct job_runner *jobs;
+    uint64_t max_upload_bytes;
 };
 
 struct api;

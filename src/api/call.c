@@ -140,14 +140,15 @@ error_object(struct call *call, const struct error *err, struct jw *json)
 {
     char id[UUID_HEX];
     struct str locale = request_locale(call);
+    const char *text = call->text ? call->text : error_text(err);
 
     jw_object(json);
     jw_member_text(json, "detailCode", error_detail_code(err->code));
     jw_member_text(json, "trackingId", uuid_hex(&call->id, id));
     jw_key(json, "messages");
     jw_array(json);
-    message(json, STR("en-US"), "DEFAULT", error_text(err));
-    message(json, locale, "REQUEST", error_text(err));
+    message(json, STR("en-US"), "DEFAULT", text);
+    message(json, locale, "REQUEST", text);
     jw_array_end(json);
     jw_key(json, "causes");
     jw_array(json);
@@ -187,7 +188,7 @@ call_fail(struct call *call, const struct error *err)
     CLEANUP(buf_done) struct buf body;
     struct jw json;
 
-    buf_init(&body, 1024 * 1024);
+    buf_init(&body, 2 * 1024 * 1024);
     jw_init(&json, &body);
     switch (err->code) {
     case ERR_UNAUTHENTICATED:

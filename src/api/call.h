@@ -58,6 +58,7 @@ enum subject {
 };
 
 struct call;
+struct upload;
 typedef enum error_code call_handler(struct call *call, struct error *err);
 
 struct route {
@@ -68,11 +69,12 @@ struct route {
     unsigned parties; /* enum party */
     enum object object;
     enum subject subject;
-    bool end_date_only; /* parties may change nothing else */
-    enum scope scope;   /* the token needs it; 0 for ACCESS_PUBLIC */
-    bool user_only;     /* application tokens get 403 */
-    size_t max_body;    /* bytes of body kept in memory; 0: body is ignored */
-    bool may_be_quick;  /* try on the event thread first */
+    bool end_date_only;  /* parties may change nothing else */
+    enum scope scope;    /* the token needs it; 0 for ACCESS_PUBLIC */
+    bool user_only;      /* application tokens get 403 */
+    size_t max_body;     /* bytes of body kept in memory; 0: body is ignored */
+    bool may_be_quick;   /* try on the event thread first */
+    call_handler *begin; /* for a body of any length: set its take() */
     call_handler *handler;
     const char *summary;
 };
@@ -102,6 +104,8 @@ struct call {
     bool undecided;   /* access_body() must still be asked */
     bool has_subject; /* only the things of `subject`; else all */
     struct uuid subject;
+    struct upload *upload; /* upload_free() */
+    const char *text;     /* for call_fail(): in place of the error's, longer */
     unsigned allowed;     /* methods, for ERR_METHOD */
     unsigned retry_after; /* seconds, for ERR_RATE and ERR_UNAVAILABLE */
     bool waits;           /* the handler queued `waiter` before ERR_LATER */
@@ -167,5 +171,12 @@ call_handler request_api_delete, request_api_summary;
 call_handler approval_api_list, approval_api_get, approval_api_approve;
 call_handler approval_api_reject, approval_api_summary;
 call_handler identity_api_list, audit_api_list;
+
+call_handler upload_api_begin, upload_api_finish;
+call_handler upload_api_status, upload_api_errors;
+
+/* Forget an upload that is over, or never was; whatever of it was not queued
+ * is gone then. */
+void upload_free(struct call *call);
 
 #endif

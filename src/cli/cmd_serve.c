@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "cli/view.h"
+#include "core/job.h"
 #include "store/auth_store.h"
 
 #define LIMITER_KEYS 65536
@@ -22,6 +23,8 @@ struct service {
     struct token_service *tokens;
     struct snapshot_cache *snapshots;
     struct limiter *requests, *token_clients, *token_addresses;
+    struct spool *spool;
+    struct job_runner *jobs;
     struct api *api;
     struct http_server *http;
 };
@@ -31,6 +34,8 @@ service_done(struct service *service)
 {
     http_server_stop(service->http);
     api_free(service->api);
+    job_runner_stop(service->jobs);
+    spool_close(service->spool);
     limiter_free(service->token_addresses);
     limiter_free(service->token_clients);
     limiter_free(service->requests);
@@ -48,21 +53,23 @@ check_settings(struct cli *cli, struct error *err)
     return ERR_OK;
 }
 
-/* Beside the database file unless it is set. */
+/* A directory beside the database file, unless its setting names one. */
 static enum error_code MUST_USE
-cache_directory(struct cli *cli, const char **ret, struct error *err)
+own_directory(struct cli *cli, const char *set, const char *kind,
+              const char **ret, struct error *err)
 {
     static const char scheme[] = "sqlite:";
     const char *database = cli->settings.database;
 
-    *ret = cli->settings.cache_dir;
-    if ((*ret)[0] != '\0')
+    *ret = set;
+    if (set[0] != '\0')
         return ERR_OK;
     if (strncmp(database, scheme, strlen(scheme)) != 0)
         return cli_wrong(cli, err,
-                         "cache-dir must be set: the database is no file that "
-                         "it could be beside");
-    *ret = arena_printf(&cli->arena, "%s-cache", database + strlen(scheme));
+                         "%s-dir must be set: the database is no file that it "
+                         "could be beside",
+                         kind);
+    *ret = arena_printf(&cli->arena, "%s-%s", database + strlen(scheme), kind);
     return *ret ? ERR_OK : error_internal(err, "out of memory");
 }
 
@@ -73,7 +80,8 @@ open_snapshots(struct service *service, struct error *err)
     const char *directory = NULL;
     struct registry registry;
     struct db_tx *tx;
-    enum error_code rc = cache_directory(cli, &directory, err);
+    enum error_code rc = own_directory(cli, cli->settings.cache_dir, "cache",
+                                       &directory, err);
 
     if (rc == ERR_OK)
         rc = db_read_begin(cli->db, &tx, err);
@@ -85,6 +93,47 @@ open_snapshots(struct service *service, struct error *err)
         rc = snapshot_cache_open(cli->db, directory, cli->settings.cache_bytes,
                                  &registry.id, &service->snapshots, err);
     return rc;
+}
+
+static void
+report_job(void *context UNUSED, const struct job *job, const struct error *err)
+{
+    char id[UUID_HEX], source[UUID_HEX], quoted[2 * sizeof(err->detail)];
+
+    if (job != NULL)
+        log_line(LOG_INFO, "job",
+                 "id=%s source=%s status=%s created=%" PRId64
+                 " updated=%" PRId64,
+                 uuid_hex(&job->id, id), uuid_hex(&job->source_id, source),
+                 job_status_name(job->status), job->records_created,
+                 job->records_updated);
+    if (err->detail[0] != '\0')
+        log_line(LOG_WARN, "job_fault", "error=%s detail=%s",
+                 error_name(err->code),
+                 log_quote(str_of(err->detail), quoted, sizeof(quoted)));
+}
+
+static enum error_code MUST_USE
+open_jobs(struct service *service, struct error *err)
+{
+    struct cli *cli = service->cli;
+    const char *directory = NULL;
+    enum error_code rc = own_directory(cli, cli->settings.spool_dir, "spool",
+                                       &directory, err);
+
+    if (rc == ERR_OK)
+        rc = spool_open(directory, &service->spool, err);
+    if (rc != ERR_OK)
+        return rc;
+
+    const struct job_options options = {
+        .db = cli->db,
+        .spool = service->spool,
+        .check_managers = cli->settings.check_managers,
+        .max_records = (int64_t)cli->settings.max_records_per_source,
+        .report = report_job,
+    };
+    return job_runner_start(&options, &service->jobs, err);
 }
 
 static enum error_code MUST_USE
@@ -104,6 +153,8 @@ open_api(struct service *service, struct error *err)
     rc = token_service_open(service->cli->db, NULL, &service->tokens, err);
     if (rc == ERR_OK)
         rc = open_snapshots(service, err);
+    if (rc == ERR_OK)
+        rc = open_jobs(service, err);
     if (rc == ERR_OK)
         rc = open_limiter(settings->rate_limit, &service->requests, err);
     if (rc == ERR_OK)
@@ -127,6 +178,9 @@ open_api(struct service *service, struct error *err)
         .max_sources = (int64_t)settings->max_sources,
         .max_records = (int64_t)settings->max_records_per_source,
         .check_managers = settings->check_managers,
+        .spool = service->spool,
+        .jobs = service->jobs,
+        .max_upload_bytes = settings->max_upload_bytes,
     };
     return api_new(&options, &service->api, err);
 }

@@ -284,9 +284,8 @@ header_error(const struct run *run, struct error *err, const char *text)
             : "");
 }
 
-/* A column that tells what was wrong with a line when it was sent before. */
-static bool
-is_note(struct str name)
+bool
+import_is_note(struct str name)
 {
     return str_eq_nocase(name, IMPORT_LINE_COLUMN) ||
            str_eq_nocase(name, IMPORT_ERROR_COLUMN);
@@ -316,7 +315,7 @@ read_header(struct run *run, const struct csv_row *row, struct error *err)
         while (i < schema->count &&
                !str_eq_nocase(name, schema->attribute[i].technical_name))
             i++;
-        if (i == schema->count && is_note(name)) {
+        if (i == schema->count && import_is_note(name)) {
             run->column[cell] = IGNORED;
             continue;
         }

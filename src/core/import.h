@@ -35,6 +35,10 @@
 #define IMPORT_LINE_COLUMN STR("_line")
 #define IMPORT_ERROR_COLUMN STR("_error")
 
+/* The name of a column that tells what was wrong with a line when it was sent
+ * before? */
+bool import_is_note(struct str name);
+
 struct import_result {
     int64_t rows; /* lines of data, bad ones included */
     /* Set by import_check() only with `count`: then of the good lines, also

@@ -1,0 +1,57 @@
+/*
+ * job.h - bulk uploads in the background: one thread that imports waiting
+ * files, the jobs of a source in the order of their arrival.
+ *
+ * A job ends in the transaction that imports its file: whenever the process is
+ * killed, the job either is COMPLETED with all its records, or runs again. A
+ * job that cannot be done for now (a full disk, a locked database) is tried
+ * again until it can.
+ *
+ * Of all processes on one spool directory one runs the jobs; when it ends
+ * another takes over.
+ *
+ * Memory:  job_runner_start()/job_runner_stop(); the import's memory while one
+ *          runs. Options are copied, what they point to is borrowed.
+ * Errors:  a bad file ends its job as ERROR; what the operator must know goes
+ *          to options.report.
+ * Threads: job_runner_wake() is safe everywhere; report() is called from the
+ *          runner's thread.
+ */
+#ifndef NELM_CORE_JOB_H
+#define NELM_CORE_JOB_H
+
+#include "core/spool.h"
+#include "store/job_store.h"
+
+struct job_options {
+    struct db *db;
+    struct spool *spool;
+    bool check_managers;
+    int64_t max_records; /* per source; 0: no limit */
+    /* A job ended, or with `job` NULL: something has to be tried again.
+     * NULL: nobody looks. */
+    void (*report)(void *context, const struct job *job,
+                   const struct error *err);
+    void *context;
+};
+
+struct job_runner;
+
+enum error_code job_runner_start(const struct job_options *options,
+                                 struct job_runner **ret,
+                                 struct error *err) MUST_USE;
+/* There is a new job. */
+void job_runner_wake(struct job_runner *runner);
+/* An import that is under way is undone, and begins again at the next start.
+ * NULL is fine. */
+void job_runner_stop(struct job_runner *runner);
+
+/* Put a file in line: the job and its file's name in one transaction, both
+ * durable when this returns ERR_OK. Fills id, status and times, and takes over
+ * the file. ERR_LIMIT, and ERR_CONFLICT for an idempotency key that is taken,
+ * leave the file to the caller. */
+enum error_code job_enqueue(struct db *db, struct job *job,
+                            struct spool_file *file, bool guarded,
+                            struct error *err) MUST_USE;
+
+#endif
