@@ -12,7 +12,7 @@
 struct views_source {
     struct views_source *next;
     struct source source;
-    struct attribute attribute[SCHEMA_MAX];
+    const struct attribute *attribute; /* NULL: not looked up yet */
     size_t count;
 };
 
@@ -31,8 +31,8 @@ views_done(struct views *views)
 }
 
 static enum error_code
-find_source(struct views *views, int64_t number,
-            const struct views_source **ret, struct error *err)
+find_source(struct views *views, int64_t number, struct views_source **ret,
+            struct error *err)
 {
     struct views_source *found = views->sources;
     enum error_code rc;
@@ -45,9 +45,6 @@ find_source(struct views *views, int64_t number,
             return error_busy(err, "no memory for a source");
         rc = source_by_number(views->tx, number, &views->arena, &found->source,
                               err);
-        if (rc == ERR_OK)
-            rc = schema_list(views->tx, number, &views->arena, found->attribute,
-                             &found->count, err);
         if (rc != ERR_OK)
             return rc;
         found->next = views->sources;
@@ -55,6 +52,24 @@ find_source(struct views *views, int64_t number,
     }
     *ret = found;
     return ERR_OK;
+}
+
+static enum error_code
+find_columns(struct views *views, struct views_source *source,
+             struct error *err)
+{
+    struct attribute *list;
+    enum error_code rc;
+
+    if (source->attribute != NULL)
+        return ERR_OK;
+    list = arena_alloc(&views->arena, SCHEMA_MAX * sizeof(*list));
+    if (list == NULL)
+        return error_busy(err, "no memory for a schema");
+    rc = schema_list(views->tx, source->source.number, &views->arena, list,
+                     &source->count, err);
+    source->attribute = list;
+    return rc;
 }
 
 /* --- small pieces ------------------------------------------------------ */
@@ -212,9 +227,9 @@ views_attribute(struct views *views, const struct attribute *attribute)
 /* --- people ------------------------------------------------------------ */
 
 /* Contract 9.4: the values of a record that are text. */
-static void
+static enum error_code
 person(struct views *views, const struct record *record,
-       const struct views_source *source)
+       struct views_source *source, struct error *err)
 {
     static const struct {
         enum field field;
@@ -226,7 +241,10 @@ person(struct views *views, const struct record *record,
                  {FIELD_PHONE, "phone"},
                  {FIELD_MANAGER, "manager"}};
     struct jw *json = &views->json;
+    enum error_code rc = ERR_OK;
 
+    if (record->custom.len > 0)
+        rc = find_columns(views, source, err);
     for (size_t i = 0; i < COUNT(texts); i++)
         jw_member(json, texts[i].name, record->text[texts[i].field]);
     jw_key(json, "data");
@@ -241,6 +259,7 @@ person(struct views *views, const struct record *record,
         jw_str(json, value);
     }
     jw_object_end(json);
+    return rc;
 }
 
 typedef size_t moment_form(struct moment m, char to[MOMENT_TEXT]);
@@ -261,7 +280,7 @@ views_record(struct views *views, const struct record *record,
              struct error *err)
 {
     struct jw *json = &views->json;
-    const struct views_source *source = NULL;
+    struct views_source *source = NULL;
     enum error_code rc = find_source(views, record->source, &source, err);
 
     if (rc != ERR_OK)
@@ -269,7 +288,7 @@ views_record(struct views *views, const struct record *record,
     jw_object(json);
     dashed(json, "id", &record->id);
     hex(json, "sourceId", &source->source.source_id);
-    person(views, record, source);
+    rc = person(views, record, source, err);
     dates(json, record, moment_csv);
     times(json, record->created_ms, record->modified_ms);
     jw_object_end(json);
@@ -315,7 +334,7 @@ views_request(struct views *views, const struct request *request,
               struct error *err)
 {
     struct jw *json = &views->json;
-    const struct views_source *source = NULL;
+    struct views_source *source = NULL;
     enum error_code rc = find_source(views, request->source, &source, err);
 
     if (rc != ERR_OK)
@@ -330,8 +349,9 @@ views_request(struct views *views, const struct request *request,
     jw_key(json, "nonEmployeeSource");
     lite(json, &source->source);
     jw_object_end(json);
-    person(views, &request->record, source);
-    rc = chain(views, request, err);
+    rc = person(views, &request->record, source, err);
+    if (rc == ERR_OK)
+        rc = chain(views, request, err);
     jw_member_text(json, "approvalStatus", status_name(request->status));
     completion(json, request);
     dates(json, &request->record, moment_csv);
@@ -360,9 +380,11 @@ request_detail(struct views *views, const struct request *request,
                struct error *err)
 {
     struct jw *json = &views->json;
-    const struct views_source *source = NULL;
+    struct views_source *source = NULL;
     enum error_code rc = find_source(views, request->source, &source, err);
 
+    if (rc == ERR_OK)
+        rc = find_columns(views, source, err);
     if (rc != ERR_OK)
         return rc;
     jw_key(json, "nonEmployeeSource");
@@ -373,7 +395,7 @@ request_detail(struct views *views, const struct request *request,
         views_attribute(views, &source->attribute[i]);
     jw_array_end(json);
     jw_object_end(json);
-    person(views, &request->record, source);
+    rc = person(views, &request->record, source, err);
     jw_member_text(json, "approvalStatus", status_name(request->status));
     completion(json, request);
     dates(json, &request->record, moment_date);
@@ -465,11 +487,104 @@ views_public_identity(struct views *views, const struct identity *identity,
     return rc;
 }
 
+/* --- clients ------------------------------------------------------------ */
+
+static void
+utc_or_null(struct jw *json, const char *name, int64_t ms)
+{
+    if (ms != 0) {
+        utc(json, name, ms);
+    } else {
+        jw_key(json, name);
+        jw_null(json);
+    }
+}
+
+static void
+text_or_null(struct jw *json, const char *name, struct str text)
+{
+    jw_key(json, name);
+    if (text.at != NULL)
+        jw_str(json, text);
+    else
+        jw_null(json);
+}
+
+/* `at` NULL is null. */
+static void
+list_or_null(struct jw *json, const char *name, struct str list, char separator)
+{
+    jw_key(json, name);
+    if (list.at == NULL) {
+        jw_null(json);
+        return;
+    }
+    jw_array(json);
+    while (list.len > 0)
+        jw_str(json, str_cut(&list, separator));
+    jw_array_end(json);
+}
+
+enum error_code
+views_token(struct views *views, const struct client *client,
+            const char *secret, struct error *err)
+{
+    struct jw *json = &views->json;
+    enum error_code rc;
+
+    jw_object(json);
+    dashed(json, "id", &client->id);
+    jw_member(json, "name", client->name);
+    if (secret != NULL)
+        jw_member_text(json, "secret", secret);
+    list_or_null(json, "scope", client->scopes, ' ');
+    rc = identity_member(views, "owner", &client->identity_id, false, err);
+    utc(json, "created", client->created_ms);
+    utc_or_null(json, "lastUsed", client->last_used_ms);
+    jw_member_bool(json, "managed", false);
+    jw_member_int(json, "accessTokenValiditySeconds", client->token_seconds);
+    utc_or_null(json, "expirationDate", client->expires_ms);
+    jw_object_end(json);
+    return rc;
+}
+
+void
+views_client(struct views *views, const struct client *client,
+             const char *secret)
+{
+    struct jw *json = &views->json;
+
+    jw_object(json);
+    dashed(json, "id", &client->id);
+    text_or_null(json, "businessName", client->business_name);
+    text_or_null(json, "homepageUrl", client->homepage_url);
+    jw_member(json, "name", client->name);
+    text_or_null(json, "description", client->description);
+    jw_member_int(json, "accessTokenValiditySeconds", client->token_seconds);
+    jw_member_int(json, "refreshTokenValiditySeconds", client->refresh_seconds);
+    list_or_null(json, "redirectUris", client->redirect_uris, '\n');
+    list_or_null(json, "grantTypes", client->grants, ' ');
+    jw_member_text(json, "accessType", client->online ? "ONLINE" : "OFFLINE");
+    jw_member_text(json, "type",
+                   client->has_secret ? "CONFIDENTIAL" : "PUBLIC");
+    jw_member_bool(json, "internal", false);
+    jw_member_bool(json, "enabled", !client->disabled);
+    jw_member_bool(json, "strongAuthSupported", false);
+    jw_member_bool(json, "claimsSupported", false);
+    times(json, client->created_ms, client->modified_ms);
+    if (secret != NULL && client->has_secret)
+        jw_member_text(json, "secret", secret);
+    text_or_null(json, "metadata", (struct str){NULL, 0});
+    utc_or_null(json, "lastUsed", client->last_used_ms);
+    list_or_null(json, "scope", client->scopes, ' ');
+    jw_object_end(json);
+}
+
 enum error_code
 views_audit(struct views *views, const struct audit_row *row, struct error *err)
 {
     struct jw *json = &views->json;
-    const struct views_source *source = NULL;
+    struct views_source *source = NULL;
     enum error_code rc = ERR_OK;
 
     jw_object(json);
