@@ -49,15 +49,15 @@ measure(json_t *value, size_t deepest, size_t *bytes)
         return 1;
     for (void *at = json_object_iter(value); at != NULL;
          at = json_object_iter_next(value, at)) {
-        json_t *member = json_object_iter_value(at);
+        size_t depth = measure(json_object_iter_value(at), deepest - 1, bytes);
 
         *bytes += json_object_iter_key_len(at);
-        below = MAX(below, measure(member, deepest - 1, bytes));
+        below = MAX(below, depth);
     }
     for (size_t i = 0; i < json_array_size(value); i++) {
-        json_t *member = json_array_get(value, i);
+        size_t depth = measure(json_array_get(value, i), deepest - 1, bytes);
 
-        below = MAX(below, measure(member, deepest - 1, bytes));
+        below = MAX(below, depth);
     }
     return below + 1;
 }
