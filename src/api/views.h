@@ -67,6 +67,13 @@ enum error_code views_public_identity(struct views *views,
                                       const struct identity *identity,
                                       struct error *err) MUST_USE;
 
+/* A personal access token and an API client; `secret` only for who just made
+ * it, else NULL. */
+enum error_code views_token(struct views *views, const struct client *client,
+                            const char *secret, struct error *err) MUST_USE;
+void views_client(struct views *views, const struct client *client,
+                  const char *secret);
+
 enum error_code views_audit(struct views *views, const struct audit_row *row,
                             struct error *err) MUST_USE;
 
