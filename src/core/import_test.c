@@ -617,6 +617,127 @@ tells_how_far_it_is(void **state)
     buf_done(&text);
 }
 
+static void
+list_fault(void *context, const struct import_fault *fault)
+{
+    buf_printf(context, "%llu|%.*s|%s|%.*s\n", (unsigned long long)fault->line,
+               STR_ARG(fault->column), fault->reason, STR_ARG(fault->text));
+}
+
+static void
+tells_what_would_change_and_what_is_wrong(void **state)
+{
+    struct buf faults;
+    struct import_options options = {
+        .count = true, .fault = list_fault, .context = &faults};
+
+    (void)state;
+    buf_init(&faults, 1 << 20);
+    must_import(HEADER "same" TAIL "other" TAIL, 2, 0, 0);
+    struct outcome outcome = import_with(
+        options,
+        STR(HEADER "same" TAIL "OTHER" TAIL "new" TAIL "x,y\n"
+                   "late,A,B,1,bad,jane.doe,never,2020-12-31\n"
+                   "New" TAIL "newer" TAIL),
+        true);
+
+    assert_int_equal(outcome.rc, ERR_CONTENT);
+    assert_int_equal(outcome.result.rows, 7);
+    assert_int_equal(outcome.result.unchanged, 1);
+    assert_int_equal(outcome.result.updated, 1);
+    assert_int_equal(outcome.result.created, 3); /* "New" alone is good */
+    assert_string_equal(
+        faults.data,
+        "5||has another number of cells than the header|"
+        "Line 5: 2 cells where the header has 8;\n"
+        "6|email|is not an e-mail address|Line 6: Value of \"email\" is empty "
+        "or contains invalid data. Value of \"startDate\" is empty or contains "
+        "invalid data.\n"
+        "7|accountName|is already used on line 4|Line 7: accountName is "
+        "already used on line 4;\n");
+    import_result_done(&outcome.result);
+    buf_done(&faults);
+    must_import(HEADER "same" TAIL "other" TAIL, 0, 0, 2);
+}
+
+static void
+skips_the_notes_of_refused_lines(void **state)
+{
+    struct buf text;
+
+    (void)state;
+    must_import("_line,_error,accountName,firstName,lastName,phone,email,"
+                "manager,startDate,endDate,_Error\n"
+                "7,\"Line 7: no, no;\",joe"
+                ",A,B,1,a@b,jane.doe,2020-01-01,"
+                "2020-12-31,\n",
+                1, 0, 0);
+    export(&text);
+    assert_string_equal(text.data, HEADER "joe,A,B,1,a@b,jane.doe,"
+                                          "2020-01-01T00:00:00Z,"
+                                          "2020-12-31T00:00:00Z\n");
+    buf_done(&text);
+}
+
+/* Ten values too long, in columns with long names. */
+static void
+stops_listing_long_lines(void **state)
+{
+    static char value[4002], name[129];
+    struct buf text, tail;
+    unsigned long long more = 0, rows = 300;
+
+    (void)state;
+    buf_init(&text, 64 << 20);
+    buf_init(&tail, 1 << 20);
+    memset(value, 'v', sizeof(value) - 1);
+    buf_text(&text, "accountName,firstName,lastName,phone,email,manager,"
+                    "startDate,endDate");
+    for (int i = 0; i < SCHEMA_CUSTOM_MAX; i++) {
+        memset(name, 'a' + i, sizeof(name) - 1);
+        fixture_attribute(&f, &f.source, name);
+        buf_printf(&text, ",%s", name);
+        buf_printf(&tail, ",%s", value);
+    }
+    for (unsigned long long i = 0; i < rows; i++)
+        buf_printf(&text, "\nx%llu,A,B,1,a@b,jane.doe,2020-01-01,2020-12-31%s",
+                   i, tail.data);
+    struct outcome outcome = import_with((struct import_options){0},
+                                         buf_view(&text), true);
+
+    assert_int_equal(outcome.rc, ERR_CONTENT);
+    assert_int_equal(outcome.result.error_count, rows);
+    assert_in_range(outcome.result.errors.len, IMPORT_ERROR_BYTES,
+                    IMPORT_ERROR_BYTES + 4096);
+    const char *last = strrchr(outcome.result.errors.data, '\n') + 1;
+    size_t lines = 0;
+
+    for (const char *at = outcome.result.errors.data; at < last; at++)
+        lines += *at == '\n';
+    assert_int_equal(sscanf(last, "... and %llu more errors", &more), 1);
+    assert_int_equal(lines + more, rows);
+    import_result_done(&outcome.result);
+    buf_done(&tail);
+    buf_done(&text);
+}
+
+static void
+stops_when_it_is_told(void **state)
+{
+    atomic_bool stop = true;
+    struct import_options options = {.stop = &stop};
+
+    (void)state;
+    for (int check = 0; check < 2; check++) {
+        struct outcome outcome = import_with(options, STR(HEADER "one" TAIL),
+                                             check);
+
+        assert_int_equal(outcome.rc, ERR_UNAVAILABLE);
+        import_result_done(&outcome.result);
+    }
+    must_import(HEADER "one" TAIL, 1, 0, 0);
+}
+
 #define IN_FRESH_SOURCE(test) \
     cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -643,6 +764,10 @@ main(void)
         IN_FRESH_SOURCE(gives_random_records_back_byte_for_byte),
         IN_FRESH_SOURCE(finds_repeated_names_far_apart),
         IN_FRESH_SOURCE(tells_how_far_it_is),
+        IN_FRESH_SOURCE(tells_what_would_change_and_what_is_wrong),
+        IN_FRESH_SOURCE(skips_the_notes_of_refused_lines),
+        IN_FRESH_SOURCE(stops_listing_long_lines),
+        IN_FRESH_SOURCE(stops_when_it_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
