@@ -39,7 +39,8 @@ route_list(struct buf *to)
         jw_member_bool(&json, "versioned", !route->root);
         jw_member_bool(&json, "public", route->access == ACCESS_PUBLIC);
         jw_member_bool(&json, "userOnly", route->user_only);
-        jw_member_bool(&json, "takesBody", route->max_body > 0);
+        jw_member_bool(&json, "takesBody",
+                       route->max_body > 0 || route->begin != NULL);
         jw_member_text(&json, "summary", route->summary);
         jw_object_end(&json);
     }
