@@ -69,6 +69,22 @@ find_approval(struct db_tx *tx, const struct uuid *id, struct arena *arena,
 }
 
 static enum error_code
+find_client(struct db_tx *tx, const struct uuid *id, enum client_kind kind,
+            struct arena *arena, struct found *ret, struct error *err)
+{
+    struct client client;
+    enum error_code rc = client_by_id(tx, id, arena, &client, err);
+
+    if (rc == ERR_OK && client.kind != kind)
+        return error_set(err, ERR_NOT_FOUND, NULL);
+    if (rc != ERR_OK)
+        return rc;
+    ret->has_person = client.has_identity;
+    ret->person = client.identity_id;
+    return ERR_OK;
+}
+
+static enum error_code
 find_source(struct db_tx *tx, const struct uuid *id, struct arena *arena,
             struct found *ret, struct error *err)
 {
@@ -101,6 +117,10 @@ find_object(const struct call *call, struct db_tx *tx, struct found *ret,
         return find_request(tx, &id, arena, ret, err);
     case OBJECT_APPROVAL:
         return find_approval(tx, &id, arena, ret, err);
+    case OBJECT_TOKEN:
+        return find_client(tx, &id, CLIENT_PAT, arena, ret, err);
+    case OBJECT_CLIENT:
+        return find_client(tx, &id, CLIENT_API, arena, ret, err);
     default:
         return error_set(err, ERR_NOT_FOUND, NULL);
     }
@@ -155,6 +175,11 @@ has_general_right(const struct call *call)
     case ACCESS_ORG_ADMIN:
         return !principal->has_identity ||
                (principal->levels & LEVEL_ORG_ADMIN) != 0;
+    case ACCESS_TOKENS:
+        return (principal->scopes & SCOPE_EVERY_PAT & call->route->scope) !=
+                   0 &&
+               (!principal->has_identity ||
+                (principal->levels & LEVEL_ORG_ADMIN) != 0);
     case ACCESS_ADMIN:
     case ACCESS_SOURCE_SETTINGS:
         return principal_is_admin(principal);
@@ -172,7 +197,8 @@ is_party(const struct call *call, struct db_tx *tx, struct found *found,
     unsigned parties = call->route->parties;
     enum error_code rc = ERR_OK;
 
-    *ret = (parties & (PARTY_REQUESTER | PARTY_APPROVER)) != 0 &&
+    *ret = (parties & (PARTY_REQUESTER | PARTY_APPROVER | PARTY_HOLDER)) !=
+               0 &&
            found->has_person && uuid_eq(&found->person, self);
     if (!*ret && (parties & PARTY_MANAGER) != 0)
         rc = source_has_member(tx, found->source, "MANAGER", self, ret, err);
@@ -230,20 +256,23 @@ may_by_object(struct call *call, struct error *err)
 static enum error_code
 subject_text(const struct call *call, struct str *ret, struct error *err)
 {
+    const char *name = call->route->subject == SUBJECT_OWNER ? "owner-id"
+                                                             : "requested-for";
+
     *ret = (struct str){NULL, 0};
     if (call->route->subject == SUBJECT_PATH) {
         if (!http_decode_segment(call->params[0].value, &call->exchange->arena,
                                  ret))
             return error_set(err, ERR_NOT_FOUND, NULL);
     } else if (call->route->subject != SUBJECT_CALLER) {
-        *ret = http_query(&call->exchange->request, "requested-for");
+        *ret = http_query(&call->exchange->request, name);
     }
     if (ret->at == NULL && call->route->subject == SUBJECT_REQUIRED)
         return error_set(err, ERR_REQUIRED, "requested-for is required;");
     if (ret->at != NULL && ret->len == 0)
         return error_set(err, ERR_VALUE,
-                         "Value of \"requested-for\" is empty or contains "
-                         "invalid data.");
+                         "Value of \"%s\" is empty or contains invalid data.",
+                         name);
     return ERR_OK;
 }
 

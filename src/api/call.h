@@ -22,6 +22,7 @@ enum access {
     ACCESS_PUBLIC,          /* no token */
     ACCESS_ANY,             /* every token of the right kind and scope */
     ACCESS_ORG_ADMIN,       /* ORG_ADMIN, or an application token */
+    ACCESS_TOKENS,          /* the same with a scope for everybody's tokens */
     ACCESS_ADMIN,           /* nesr rights on every source */
     ACCESS_SOURCE_SETTINGS, /* ACCESS_ADMIN, or sub-admin of the source */
     ACCESS_PARTY            /* no right suffices */
@@ -32,7 +33,8 @@ enum party {
     PARTY_MANAGER = 1 << 0,   /* account manager of its source */
     PARTY_OWNER = 1 << 1,     /* owner of its source */
     PARTY_REQUESTER = 1 << 2, /* of the request */
-    PARTY_APPROVER = 1 << 3   /* of the approval item */
+    PARTY_APPROVER = 1 << 3,  /* of the approval item */
+    PARTY_HOLDER = 1 << 4     /* of the personal access token */
 };
 #define PARTY_READERS (PARTY_MANAGER | PARTY_OWNER)
 
@@ -44,6 +46,8 @@ enum object {
     OBJECT_RECORD,
     OBJECT_REQUEST,
     OBJECT_APPROVAL,
+    OBJECT_TOKEN,  /* a personal access token */
+    OBJECT_CLIENT, /* an API client */
     OBJECT_IN_BODY /* the body names it: see access_body() */
 };
 
@@ -54,6 +58,7 @@ enum subject {
     SUBJECT_CALLER,   /* no parameter: all, or the caller's own */
     SUBJECT_OPTIONAL, /* requested-for in the query */
     SUBJECT_REQUIRED,
+    SUBJECT_OWNER, /* owner-id in the query */
     SUBJECT_PATH /* requested-for in the path */
 };
 
@@ -158,6 +163,9 @@ call_handler transfer_api_export, transfer_api_template;
 call_handler auth_api_token, auth_api_info, auth_api_jwks;
 call_handler authorize_api_page, authorize_api_submit, authorize_api_style;
 call_handler authorize_api_logout_page, authorize_api_logout;
+call_handler pat_api_list, pat_api_create, pat_api_patch, pat_api_delete;
+call_handler client_api_list, client_api_create, client_api_get;
+call_handler client_api_patch, client_api_delete;
 call_handler ops_api_health, ops_api_ready;
 call_handler source_api_list, source_api_create, source_api_get;
 call_handler source_api_patch, source_api_delete;

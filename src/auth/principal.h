@@ -24,6 +24,10 @@ enum scope {
     SCOPE_CLIENTS_MANAGE = 1 << 9
 };
 
+/* Those that reach other people's personal access tokens. */
+#define SCOPE_EVERY_PAT \
+    ((unsigned)(SCOPE_ALL | SCOPE_ALL_PATS_READ | SCOPE_ALL_PATS_MANAGE))
+
 struct principal {
     bool has_identity; /* a user token; else an application token */
     struct uuid identity_id;
@@ -47,8 +51,9 @@ unsigned levels_parse(struct str list);
 /* Is that word in the list? Ignores case. */
 bool list_has(struct str list, const char *word);
 
-#define SCOPES_MAX 2048 /* bytes of a list; more would make too long a token \
-                         */
+#define SCOPES_MAX                                            \
+    2048 /* bytes of a list; more would make too long a token \
+          */
 
 /* Narrow the scopes that somebody has (`at` NULL: all) to those that are
  * wanted (none: what there is). False when one of them is not to be had, or is

@@ -207,6 +207,52 @@ client_each_of(struct db_tx *tx, const struct uuid *identity,
     return client_rows(query, scratch, visit, context, err);
 }
 
+static const struct where_test client_tests[] = {
+    {"lastUsed", WHERE_OP(OP_LE), WHERE_TIME, "last_used_ms <= @"},
+    {"lastUsed", WHERE_OP(OP_ISNULL), WHERE_TIME, "last_used_ms IS NULL"},
+};
+
+#define CLIENT_LIST(kind)                                                   \
+    {                                                                       \
+        .columns = "id, kind, name, secret_sha256, identity_id, scopes,"    \
+                   " grants, redirect_uris, token_seconds, expires_ms,"     \
+                   " created_ms, modified_ms, last_used_ms, business_name," \
+                   " homepage_url, description, refresh_seconds, online,"   \
+                   " disabled",                                             \
+        .count = "COUNT(*)", .from = "client WHERE kind = '" kind "'",      \
+        .only = "identity_id = $1", .order = "created_ms, id",              \
+        .tests = client_tests, .test_count = COUNT(client_tests),           \
+    }
+
+static const struct where_list client_lists[] = {
+    [CLIENT_PAT] = CLIENT_LIST("PAT"),
+    [CLIENT_API] = CLIENT_LIST("API"),
+};
+
+enum error_code
+client_list(struct db_tx *tx, enum client_kind kind,
+            const struct list_query *list, const struct uuid *owner,
+            struct arena *scratch, client_visit *visit, void *context,
+            struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct db_query *query = NULL;
+
+    arena_init(&arena, WHERE_BYTES);
+    enum error_code rc = where_rows(tx, &client_lists[kind], list, owner,
+                                    &arena, &query, err);
+
+    return rc == ERR_OK ? client_rows(query, scratch, visit, context, err) : rc;
+}
+
+enum error_code
+client_list_count(struct db_tx *tx, enum client_kind kind,
+                  const struct list_query *list, const struct uuid *owner,
+                  int64_t *ret, struct error *err)
+{
+    return where_count(tx, &client_lists[kind], list, owner, ret, err);
+}
+
 enum error_code
 client_delete(struct db_tx *tx, enum client_kind kind, const struct uuid *id,
               struct error *err)

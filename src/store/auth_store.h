@@ -7,7 +7,7 @@
 #ifndef NELM_STORE_AUTH_STORE_H
 #define NELM_STORE_AUTH_STORE_H
 
-#include "store/store.h"
+#include "store/where.h"
 
 struct registry {
     struct uuid id; /* of this database: tenant_id, part of ETags */
@@ -46,6 +46,17 @@ enum error_code client_each(struct db_tx *tx, enum client_kind kind,
 enum error_code client_each_of(struct db_tx *tx, const struct uuid *identity,
                                struct arena *scratch, client_visit *visit,
                                void *context, struct error *err) MUST_USE;
+/* Those of a kind, and of one identity unless `owner` is NULL. Filter:
+ * lastUsed (le, isnull). */
+enum error_code client_list(struct db_tx *tx, enum client_kind kind,
+                            const struct list_query *list,
+                            const struct uuid *owner, struct arena *scratch,
+                            client_visit *visit, void *context,
+                            struct error *err) MUST_USE;
+enum error_code client_list_count(struct db_tx *tx, enum client_kind kind,
+                                  const struct list_query *list,
+                                  const struct uuid *owner, int64_t *ret,
+                                  struct error *err) MUST_USE;
 /* Deletes and moves the epoch; ERR_NOT_FOUND when there is none of `kind`. */
 enum error_code client_delete(struct db_tx *tx, enum client_kind kind,
                               const struct uuid *id,
