@@ -345,13 +345,16 @@ record_lines_end(struct record_lines *lines)
     "s.number IN (SELECT source FROM source_member" \
     " WHERE identity_id = $1 AND role = 'MANAGER')"
 
+/* Not a join: what an offset skips is then read from an index alone. */
+#define SOURCE_ID "(SELECT o.source_id FROM source o WHERE o.number = r.source)"
+
 static const struct where_test tests[] = {
     {"sourceId", WHERE_OP(OP_EQ), WHERE_SOURCE, "s.number = @"},
 };
 static const struct where_sort sorts[] = {
     {"id", "r.id"},
     {"accountName", "r.account_key"},
-    {"sourceId", "s.source_id"},
+    {"sourceId", SOURCE_ID},
     {"manager", "lower(r.manager)"},
     {"firstName", "lower(r.first_name)"},
     {"lastName", "lower(r.last_name)"},
@@ -363,19 +366,18 @@ static const struct where_sort sorts[] = {
     {"modified", "r.modified_ms"},
 };
 
-/* SQLite takes CROSS JOIN as the order to read in: all records along their
- * ids... */
 static const struct where_list all_records = {
-    .columns = COLUMNS ", s.source_id",
-    .from = "record r CROSS JOIN source s WHERE s.number = r.source",
+    .columns = COLUMNS ", " SOURCE_ID,
+    .from = "record r WHERE TRUE",
     .order = "r.id",
     .sorts = sorts,
     .sort_count = COUNT(sorts),
 };
 
-/* ... and those of some sources source by source, where they lie together. */
+/* Those of some sources are read source by source, where they lie together:
+ * SQLite takes CROSS JOIN for the order to read in. */
 static const struct where_list some_records = {
-    .columns = COLUMNS ", s.source_id",
+    .columns = COLUMNS ", " SOURCE_ID,
     .from = "source s CROSS JOIN record r"
             " WHERE r.key > s.number * 68719476736"
             " AND r.key < (s.number + 1) * 68719476736",
@@ -408,8 +410,7 @@ visit_records(struct db_query *query, const struct uuid *source_id,
     while ((rc = db_step(query, err)) == ERR_OK) {
         arena_reset(scratch);
         struct record record = record_row(query, scratch);
-        struct uuid id = source_id ? *source_id
-                                   : db_col_uuid(query, FIELD_COUNT + 8);
+        struct uuid id = source_id ? *source_id : db_col_uuid(query, 16);
 
         if (scratch->failed || !visit(context, &record, &id))
             break;
@@ -490,10 +491,10 @@ record_list(struct db_tx *tx, const struct uuid *manager,
     struct db_query *query = NULL;
     struct str source_id;
 
+    arena_init(&arena, WHERE_BYTES);
     if (is_page(list, &source_id))
         return list_page(tx, manager, source_id, list, scratch, visit, context,
                          err);
-    arena_init(&arena, WHERE_BYTES);
     enum error_code rc = where_rows(tx, which, list, manager, &arena, &query,
                                     err);
 
