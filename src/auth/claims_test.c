@@ -10,6 +10,9 @@
     "\"jti\":\"0190b2b4-0000-7000-8000-000000000001\"," \
     "\"client_id\":\"0190b2b4-0000-7000-8000-000000000002\","
 #define USER "\"identity_id\":\"0190b2b4000070008000000000000003\","
+#define FAMILY "0190b2b4-0000-7000-8000-000000000004"
+#define SID "\"sid\":\"" FAMILY "\","
+#define ATI "\"ati\":\"0190b2b4-0000-7000-8000-000000000005\","
 #define SCOPE "\"scope\":[\"idn:nelm:read\"],"
 #define TIMES "\"iat\":1700000000,\"exp\":1700000600,"
 #define OURS "\"iss\":\"i\",\"aud\":\"a\""
@@ -81,6 +84,10 @@ static const struct {
      MALFORMED, false},
     {"user null", "{" IDS "\"identity_id\":null," SCOPE TIMES OURS "}",
      MALFORMED, false},
+    {"family", "{" IDS SID SCOPE TIMES OURS "}", NULL, false},
+    {"family not an id", "{" IDS "\"sid\":\"x\"," SCOPE TIMES OURS "}",
+     MALFORMED, false},
+    {"a refresh token", "{" IDS ATI SID SCOPE TIMES OURS "}", MALFORMED, false},
     {"NUL in a text", "{" IDS SCOPE TIMES "\"iss\":\"i\\u0000\",\"aud\":\"a\"}",
      MALFORMED, false},
     {"not UTF-8", "{\"x\":\"\xff\"," IDS SCOPE TIMES OURS "}", MALFORMED,
@@ -116,11 +123,51 @@ claims_must_be_as_we_write_them(void **state)
     }
 }
 
+static const struct {
+    const char *label, *payload, *want;
+} refreshes[] = {
+    {"good", "{" IDS ATI SID TIMES OURS "}", NULL},
+    {"no access token", "{" IDS SID TIMES OURS "}", MALFORMED},
+    {"no family", "{" IDS ATI TIMES OURS "}", MALFORMED},
+    {"family not an id", "{" IDS ATI "\"sid\":\"x\"," TIMES OURS "}",
+     MALFORMED},
+    {"other issuer", "{" IDS ATI SID TIMES "\"iss\":\"j\",\"aud\":\"a\"}",
+     MALFORMED},
+    {"no end", "{" IDS ATI SID "\"iat\":1," OURS "}", MALFORMED},
+    {"at its end", "{" IDS ATI SID "\"iat\":1,\"exp\":1700000000," OURS "}",
+     EXPIRED},
+    {"nothing", "", MALFORMED},
+};
+
+static void
+a_refresh_token_names_its_family_and_access_token(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refreshes); i++) {
+        struct refresh_claims claims;
+        struct error err = ERROR_INIT;
+        enum error_code rc = claims_read_refresh(str_of(refreshes[i].payload),
+                                                 STR("i"), STR("a"), NOW_MS,
+                                                 &claims, &err);
+
+        print_message("%s\n", refreshes[i].label);
+        assert_int_equal(rc, refreshes[i].want ? ERR_UNAUTHENTICATED : ERR_OK);
+        if (refreshes[i].want != NULL) {
+            assert_string_equal(error_text(&err), refreshes[i].want);
+            continue;
+        }
+        assert_int_equal(claims.jti.bytes[15], 1);
+        assert_int_equal(claims.client_id.bytes[15], 2);
+        assert_int_equal(claims.family_id.bytes[15], 4);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(claims_must_be_as_we_write_them),
+        cmocka_unit_test(a_refresh_token_names_its_family_and_access_token),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
