@@ -502,7 +502,7 @@ check_and_enqueue(struct upload *upload, struct error *err)
     if (rc != ERR_CONTENT)
         return rc;
     /* Lines that were only counted cannot be left out. */
-    if (upload->skip_rejected && (int64_t)reject.count == result.error_count)
+    if (upload->skip_rejected && reject.faults == result.error_count)
         return enqueue_rest(upload, &result, &reject, err);
     return refuse_lines(upload, &result, &reject, err);
 }

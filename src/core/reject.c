@@ -15,6 +15,7 @@ void
 reject_init(struct reject *reject)
 {
     reject->count = 0;
+    reject->faults = 0;
     buf_init(&reject->texts, 2 * IMPORT_ERROR_BYTES);
 }
 
@@ -28,12 +29,14 @@ void
 reject_clear(struct reject *reject)
 {
     reject->count = 0;
+    reject->faults = 0;
     buf_clear(&reject->texts);
 }
 
 void
 reject_add(struct reject *reject, const struct import_fault *fault)
 {
+    reject->faults++;
     if (reject->count > 0 &&
         reject->lines[reject->count - 1].line == fault->line)
         return;

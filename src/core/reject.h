@@ -25,6 +25,7 @@ struct reject {
         size_t at, len; /* in `texts` */
     } lines[IMPORT_MAX_ERRORS];
     size_t count;
+    int64_t faults; /* noted; a line may have more than one */
     struct buf texts;
 };
 
