@@ -48,6 +48,13 @@ function close(node) {
 const ajv = new Ajv({ strict: false, allErrors: true });
 addFormats(ajv);
 ajv.addSchema(close(document), 'nelm');
+const checks = new Map(); // compiled, by the place of the schema
+function checkAt(at) {
+  if (!checks.has(at))
+    checks.set(at, ajv.compile({ $ref: `nelm#${at}` }));
+  return checks.get(at);
+}
+
 const escaped = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
 // Why `answer` is not what the document says of the operation; undefined when
@@ -70,8 +77,7 @@ export function mismatch(operation, answer) {
     return `${status} with ${type} is not documented`;
   if (type !== 'application/json')
     return undefined;
-  const check = ajv.compile(
-    { $ref: `nelm#${at}/content/${escaped(type)}/schema` });
+  const check = checkAt(`${at}/content/${escaped(type)}/schema`);
   return check(answer.json) ? undefined
     : `${status}: ${ajv.errorsText(check.errors)} in ${answer.text}`;
 }

@@ -7,9 +7,9 @@ import { File } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
-import { World, sleep } from '../api/lib/nelm.js';
-import { HEADER, csvLine, personBody, sourceBody } from '../api/lib/registry.js';
-import { judge, operations } from './published.js';
+import { World, sleep } from './lib/nelm.js';
+import { HEADER, csvLine, personBody, sourceBody } from './lib/registry.js';
+import { judge, operations } from '../sdk/published.js';
 
 // The SDK loads axios as a CommonJS module: another instance than import's.
 const require = createRequire(import.meta.url);
