@@ -507,7 +507,7 @@ authorize_api_page(struct call *call, struct error *err)
     if (rc != ERR_OK)
         return finish(rc);
     if (!visit.known)
-        return login_page(&visit, 200, (struct problems){NULL}, err);
+        return login_page(&visit, 200, (struct problems){.both = NULL}, err);
     if (visit.agreed)
         return give_code(&visit, false, err);
     return consent_page(&visit, err);
@@ -539,7 +539,7 @@ sign_in(struct visit *visit, struct error *err)
         .address = visit->call->exchange->request.peer,
         .request_id = &visit->call->id,
     };
-    struct problems problems = {NULL};
+    struct problems problems = {.both = NULL};
     char cookie_text[SECRET_TEXT];
     unsigned wait_s = 0;
     enum error_code rc;
@@ -599,7 +599,7 @@ act(struct visit *visit, struct error *err)
     if (is_action(visit, "signin"))
         return sign_in(visit, err);
     if (!visit->known)
-        return login_page(visit, 200, (struct problems){NULL}, err);
+        return login_page(visit, 200, (struct problems){.both = NULL}, err);
     if (is_action(visit, "allow"))
         return give_code(visit, true, err);
     if (is_action(visit, "deny"))
