@@ -24,7 +24,8 @@ const FRAGMENTS = [
 ];
 
 const UNICODE = [
-  '\u202Eevil', 'e\u0301\u0301\u0301', '\u{1F468}\u200D\u{1F469}\u200D\u{1F467}',
+  '\u202Eevil', 'e\u0301\u0301\u0301',
+  '\u{1F468}\u200D\u{1F469}\u200D\u{1F467}',
   '\uFEFFbom', '\u0130\u0131\u017F', '\uFFFF', '\u{10FFFF}', '\u2028',
   '\u0645\u0631\u062D\u0628\u0627',
 ];
@@ -409,7 +410,8 @@ test('uploads that are no form or no CSV', async () => {
   const type = 'multipart/form-data; boundary=b';
   const row = 'a.b,A,B,1,a@example.com,manager,2024-01-01,2030-01-01';
   const csv = (bytes) => multipart(bytes);
-  const part = (head, body = 'x') => `--b\r\n${head}\r\n\r\n${body}\r\n--b--\r\n`;
+  const part = (head, body = 'x') =>
+    `--b\r\n${head}\r\n\r\n${body}\r\n--b--\r\n`;
   const data = 'Content-Disposition: form-data; name="data"';
   const files = {
     'no columns': '\n', 'one column': 'accountName\n',
@@ -433,15 +435,18 @@ test('uploads that are no form or no CSV', async () => {
     'no boundary': { type: 'multipart/form-data', body: part(data, HEADER) },
     'an empty boundary': { type: 'multipart/form-data; boundary=""',
       body: part(data, HEADER) },
-    'a long boundary': { type: `multipart/form-data; boundary=${'b'.repeat(200)}`,
-      body: part(data, HEADER) },
+    'a long boundary': {
+      type: `multipart/form-data; boundary=${'b'.repeat(200)}`,
+      body: part(data, HEADER),
+    },
     'another boundary': { type: 'multipart/form-data; boundary=c',
       body: part(data, HEADER) },
     'no end': { type, body: `--b\r\n${data}\r\n\r\n${HEADER}\n` },
     'no head': { type, body: '--b\r\n\r\nx\r\n--b--\r\n' },
     'no part': { type, body: '--b--\r\n' },
     'nothing': { type, body: '' },
-    'another part': { type, body: part(data.replace('data"', 'file"'), HEADER) },
+    'another part': { type,
+      body: part(data.replace('data"', 'file"'), HEADER) },
     'a head without end': { type, body: `--b\r\n${'x'.repeat(100000)}` },
     'very many parts': { type, body:
       `--b\r\n${data.replace('data"', 'x"')}\r\n\r\nx\r\n`.repeat(5000) +

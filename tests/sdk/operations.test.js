@@ -7,9 +7,9 @@ import { File } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
-import { World, sleep } from './lib/nelm.js';
-import { HEADER, csvLine, personBody, sourceBody } from './lib/registry.js';
-import { judge, operations } from '../sdk/published.js';
+import { World, sleep } from '../api/lib/nelm.js';
+import { HEADER, csvLine, personBody, sourceBody } from '../api/lib/registry.js';
+import { judge, operations } from './published.js';
 
 // The SDK loads axios as a CommonJS module: another instance than import's.
 const require = createRequire(import.meta.url);
@@ -114,8 +114,9 @@ for (const version of Object.keys(VERSIONS)) {
         .map((name) => client(version, people[name]));
     const name = `Source ${version}`;
     let source, id, attribute, record;
-    const body = (account, extra) =>
-      ({ nonEmployeeRequestBody: personBody(source, account, 'manager', extra) });
+    const body = (account, extra) => ({
+      nonEmployeeRequestBody: personBody(source, account, 'manager', extra),
+    });
 
     await t.test('sources', async () => {
       const wanted = sourceBody(name, people.root, {
@@ -358,7 +359,7 @@ test('every operation was called, and it was refused too', () => {
     // Refused in the tests of rights; the SDK has no other way to fail here.
     'getNonEmployeeApprovalSummary', 'getNonEmployeeBulkUploadStatus',
     'getNonEmployeeSourceSchemaAttributes', 'listNonEmployeeApprovals',
-    'deleteNonEmployeeSourceSchemaAttributes', 'patchNonEmployeeSchemaAttribute',
-    'updateNonEmployeeRecord', 'exportNonEmployeeSourceSchemaTemplate',
+    'deleteNonEmployeeSourceSchemaAttributes', 'updateNonEmployeeRecord',
+    'patchNonEmployeeSchemaAttribute', 'exportNonEmployeeSourceSchemaTemplate',
   ].includes(id)), []);
 });
