@@ -66,9 +66,7 @@ make_people(struct db_tx *tx, struct world *world, struct error *err)
 static enum error_code
 make_sources(struct db_tx *tx, struct world *world, struct error *err)
 {
-    static const char *const names[] = {"Retail", "bank",
-                                        "\xc3\x89"
-                                        "co"};
+    static const char *const names[] = {"Retail", "bank", "\303\211co"};
     enum error_code rc = ERR_OK;
 
     for (int i = 0; rc == ERR_OK && i < SOURCES; i++) {
@@ -348,24 +346,12 @@ static const struct {
     int only; /* of the people */
     const char *filters, *sorters, *want;
 } answers[] = {
-    {SOURCE, NOBODY, NULL, NULL,
-     "Retail bank \xc3\x89"
-     "co "},
-    {SOURCE, NOBODY, NULL, "name",
-     "bank Retail \xc3\x89"
-     "co "},
-    {SOURCE, NOBODY, NULL, "-name",
-     "\xc3\x89"
-     "co Retail bank "},
-    {SOURCE, NOBODY, NULL, "-created",
-     "bank \xc3\x89"
-     "co Retail "},
-    {SOURCE, NOBODY, NULL, "sourceId",
-     "Retail bank \xc3\x89"
-     "co "},
-    {SOURCE, NOBODY, "whatever eq 1", "-sourceId",
-     "\xc3\x89"
-     "co bank Retail "},
+    {SOURCE, NOBODY, NULL, NULL, "Retail bank \303\211co "},
+    {SOURCE, NOBODY, NULL, "name", "bank Retail \303\211co "},
+    {SOURCE, NOBODY, NULL, "-name", "\303\211co Retail bank "},
+    {SOURCE, NOBODY, NULL, "-created", "bank \303\211co Retail "},
+    {SOURCE, NOBODY, NULL, "sourceId", "Retail bank \303\211co "},
+    {SOURCE, NOBODY, "whatever eq 1", "-sourceId", "\303\211co bank Retail "},
     {SOURCE, ANN, NULL, NULL, "Retail bank "},
     {SOURCE, BOB, NULL, NULL, ""},
 
