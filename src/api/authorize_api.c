@@ -180,7 +180,7 @@ login_page(struct visit *visit, int status, struct problems problems,
 
     if (new_browser) {
         secret_create(fresh, ignored);
-        visit->form = str_n(fresh, SECRET_TEXT - 1);
+        visit->form = arena_str(visit->arena, str_n(fresh, SECRET_TEXT - 1));
     }
     visit->known = false;
     form_key(visit, key);
@@ -455,7 +455,7 @@ static enum error_code
 visit_begin(struct visit *visit, struct call *call, struct error *err)
 {
     struct authorize_request request;
-    struct grant_error refusal;
+    struct grant_error refusal = {.error = "server_error"};
     enum error_code rc = ERR_NOT_FOUND;
 
     visit_init(visit, call);

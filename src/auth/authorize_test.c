@@ -156,7 +156,7 @@ only_its_own_redirects_are_used(void **state)
         "https://app.example.com/bac",
         "https://app.example.com/BACK",
         "https://app.example.com/back?x",
-        BACK "\nmyapp:/back",
+        "https://app.example.com/back\nmyapp:/back",
         "myapp:",
     };
     struct world *world = *state;

@@ -96,7 +96,6 @@ lock_ms(int64_t tries, int64_t free_tries)
 static enum error_code
 begin(struct db_tx *tx, void *context, struct error *err)
 {
-    static const int64_t free_tries[COUNTS] = {FREE_TRIES, FREE_TRIES_ADDRESS};
     struct attempt *attempt = context;
     enum error_code rc = ERR_OK;
 
@@ -109,7 +108,8 @@ begin(struct db_tx *tx, void *context, struct error *err)
         return rc;
     for (unsigned i = 0; i < attempt->counts && rc == ERR_OK; i++) {
         struct login_attempt *count = &attempt->by[i];
-        int64_t lock = lock_ms(++count->tries, free_tries[i]);
+        int64_t lock = lock_ms(++count->tries,
+                               i == BY_ALIAS ? FREE_TRIES : FREE_TRIES_ADDRESS);
 
         count->locked_ms = lock ? attempt->now_ms + lock : 0;
         count->expires_ms = attempt->now_ms + lock + FORGET_MS;

@@ -1,5 +1,6 @@
 #include "auth/token.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -102,7 +103,7 @@ keys_current(struct token_service *service, struct db_tx *tx,
     if (rc != ERR_OK)
         return rc;
 
-    CLEANUP(key_set_unref) struct key_set *replaced = NULL;
+    struct key_set *replaced = NULL;
 
     pthread_mutex_lock(&service->mutex);
     if (service->keys == NULL || service->keys->epoch < epoch) {
@@ -111,6 +112,7 @@ keys_current(struct token_service *service, struct db_tx *tx,
         service->keys = set;
     }
     pthread_mutex_unlock(&service->mutex);
+    key_set_unref(&replaced);
     *ret = set;
     set = NULL;
     return ERR_OK;
@@ -364,6 +366,7 @@ token_unpack(const struct key_set *keys, struct str token, int64_t now_ms,
     const struct service_key *key = NULL;
     enum error_code rc = jwt_parse(token, ret, err);
 
+    assert(keys != NULL);
     if (rc != ERR_OK)
         return rc;
     for (size_t i = 0; i < keys->count && key == NULL; i++) {
@@ -394,6 +397,7 @@ verify(struct token_service *service, struct db_tx *tx, struct str token,
                          now_ms, ret, err);
     if (rc != ERR_OK)
         return rc;
+    assert(key != NULL);
     *ret_until_ms = ret->expires_ms;
     if (key->expires_ms != 0)
         *ret_until_ms = MIN(*ret_until_ms, key->expires_ms);

@@ -251,7 +251,7 @@ token_grant(struct token_service *service, const struct grant_request *request,
     CLEANUP(key_set_unref) struct key_set *keys = NULL;
     int64_t now_ms = clock_now_ms();
     const char *grant = NULL;
-    struct client client;
+    struct client client = {.kind = CLIENT_API};
     struct claims claims = {
         .issuer = str_of(service->issuer),
         .audience = str_of(service->audience),

@@ -497,8 +497,10 @@ a_token_that_is_too_long_is_malformed(void **state)
 {
     static char header[100000];
 
+    static const char scheme[7] = "Bearer ";
+
     memset(header, 'e', sizeof(header));
-    memcpy(header, "Bearer ", 7);
+    memcpy(header, scheme, sizeof(scheme));
     expect(*state, str_n(header, sizeof(header)), MALFORMED);
     expect(*state, str_n(header, 7 + JWT_MAX + 1), MALFORMED);
 }

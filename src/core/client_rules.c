@@ -55,10 +55,11 @@ read_choice(struct members *members, const char *name, bool required,
     struct str text = members_text(
         members, name, required ? MEMBER_REQUIRED : 0, 1, NAME_CHARS);
 
-    if (text.at != NULL && !str_eq(text, str_of(fallback)) &&
-        !str_eq(text, str_of(other)))
+    if (text.at == NULL || str_eq(text, str_of(fallback)))
+        return false;
+    if (!str_eq(text, str_of(other)))
         members_illegal(members, name);
-    return str_eq(text, str_of(other));
+    return true;
 }
 
 typedef bool text_check(struct str text);
