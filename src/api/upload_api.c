@@ -44,7 +44,14 @@ upload_free(struct call *call)
     call->upload = NULL;
     multipart_free(upload->form);
     digest_done(&upload->digest);
-    spool_file_done(&upload->file);
+    if (call->exchange->may_block) {
+        spool_file_done(&upload->file);
+    } else {
+        int fd = spool_file_take(&upload->file);
+
+        if (fd >= 0)
+            job_runner_close(call->api->options.jobs, fd);
+    }
 }
 
 static const struct api_options *

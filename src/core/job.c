@@ -13,6 +13,7 @@
 
 #define POLL_MS 1000 /* jobs that another process put in line */
 #define SWEEP_MS ((int64_t)3600 * 1000)
+#define CLOSING_MAX 64
 #define JOB_ARENA_BYTES ((size_t)1 << 20)
 
 struct job_runner {
@@ -22,6 +23,8 @@ struct job_runner {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool woken;
+    int closing[CLOSING_MAX];
+    size_t closing_count;
     atomic_bool stopping;
     /* The thread's own: */
     int lock_fd; /* of the spool, or -1 */
@@ -314,6 +317,36 @@ step(struct job_runner *runner, struct error *err)
 }
 
 static void
+close_all(struct job_runner *runner)
+{
+    int fds[CLOSING_MAX];
+
+    pthread_mutex_lock(&runner->lock);
+    size_t count = runner->closing_count;
+
+    memcpy(fds, runner->closing, count * sizeof(*fds));
+    runner->closing_count = 0;
+    pthread_mutex_unlock(&runner->lock);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+void
+job_runner_close(struct job_runner *runner, int fd)
+{
+    pthread_mutex_lock(&runner->lock);
+    bool room = runner->closing_count < CLOSING_MAX;
+
+    if (room)
+        runner->closing[runner->closing_count++] = fd;
+    runner->woken = true;
+    pthread_cond_signal(&runner->wake);
+    pthread_mutex_unlock(&runner->lock);
+    if (!room)
+        close(fd);
+}
+
+static void
 rest(struct job_runner *runner)
 {
     struct timespec until;
@@ -336,8 +369,10 @@ run(void *context)
 
     while (!runner->stopping) {
         struct error err = ERROR_INIT;
-        enum error_code rc = step(runner, &err);
+        enum error_code rc;
 
+        close_all(runner);
+        rc = step(runner, &err);
         if (rc == ERR_OK)
             continue;
         if (rc != ERR_NOT_FOUND && !runner->stopping && options->report != NULL)
@@ -394,6 +429,7 @@ job_runner_stop(struct job_runner *runner)
         job_runner_wake(runner);
         pthread_join(runner->thread, NULL);
     }
+    close_all(runner);
     if (runner->lock_fd >= 0)
         spool_unlock(runner->lock_fd);
     pthread_cond_destroy(&runner->wake);

@@ -42,6 +42,9 @@ enum error_code job_runner_start(const struct job_options *options,
                                  struct error *err) MUST_USE;
 /* There is a new job. */
 void job_runner_wake(struct job_runner *runner);
+/* Close a descriptor some time, for those who must not wait for a long file to
+ * go. */
+void job_runner_close(struct job_runner *runner, int fd);
 /* An import that is under way is undone, and begins again at the next start.
  * NULL is fine. */
 void job_runner_stop(struct job_runner *runner);

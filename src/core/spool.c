@@ -152,15 +152,24 @@ spool_settle(struct spool_file *file)
     file->kept = true;
 }
 
+int
+spool_file_take(struct spool_file *file)
+{
+    if (file->name[0] == '\0')
+        return -1;
+    if (!file->kept)
+        unlinkat(file->spool->dir, file->name, 0);
+    file->name[0] = '\0';
+    return file->fd;
+}
+
 void
 spool_file_done(struct spool_file *file)
 {
-    if (file->name[0] == '\0')
-        return;
-    if (!file->kept)
-        unlinkat(file->spool->dir, file->name, 0);
-    close(file->fd);
-    file->name[0] = '\0';
+    int fd = spool_file_take(file);
+
+    if (fd >= 0)
+        close(fd);
 }
 
 /* --- files that are there --------------------------------------------- */

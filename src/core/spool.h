@@ -59,6 +59,9 @@ enum error_code spool_name_rejected(struct spool_file *file,
                                     struct error *err) MUST_USE;
 void spool_settle(struct spool_file *file);
 void spool_file_done(struct spool_file *file);
+/* The same but for the last step: a long file takes its time to go when the
+ * descriptor that this returns is closed. -1: nothing is there. */
+int spool_file_take(struct spool_file *file);
 
 /* Open what is there, for reading. */
 enum error_code spool_find_job(const struct spool *spool, const struct uuid *id,

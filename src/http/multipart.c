@@ -131,6 +131,9 @@ boundary_line(const struct multipart *m, size_t at, size_t *ret_len)
     const char *line = m->buf + m->pos + at;
     size_t left = m->len - at, i = m->dash_len;
 
+    /* Most lines are none, and some files have very many. */
+    if (left > 0 && line[0] != '-')
+        return LINE_OTHER;
     if (memcmp(line, m->dash, MIN(left, i)) != 0)
         return LINE_OTHER;
     if (left <= i)
