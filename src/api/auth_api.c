@@ -205,12 +205,20 @@ auth_api_token(struct call *call, struct error *err)
     const struct http_request *http = &call->exchange->request;
     CLEANUP(buf_done) struct buf json;
     struct grant_request request = {.request_id = &call->id};
+    static const struct grant_error unreadable = {
+        .status = 400,
+        .error = "invalid_request",
+        .description = "The form cannot be read"};
     struct grant_error refusal;
     enum error_code rc;
 
     buf_init(&json, 64 * 1024);
     take_fields(&request, http->query, http->query_count);
     rc = read_body(call, &request, err);
+    if (rc == ERR_SYNTAX) {
+        token_refuse(call, &unreadable);
+        return ERR_OK;
+    }
     if (rc != ERR_OK)
         return rc;
     read_basic(call, &request);
@@ -221,8 +229,9 @@ auth_api_token(struct call *call, struct error *err)
     if (rc == ERR_VALUE) {
         token_refuse(call, &refusal);
         rc = ERR_OK;
-    } else if (rc == ERR_OK)
+    } else if (rc == ERR_OK) {
         rc = call_json(call, 200, &json, err);
+    }
     secret_wipe(json.data, json.len);
     http_response_header(&call->exchange->response, "Cache-Control",
                          STR("no-store"));

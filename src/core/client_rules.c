@@ -187,7 +187,9 @@ read_client(struct members *members, struct arena *arena, struct client *client)
                                         REDIRECT_BYTES);
     client->description = members_text(members, "description", MEMBER_LINES, 0,
                                        LONG_CHARS);
-    if (json_object_get(members->object, "enabled") == NULL)
+    const json_t *enabled = json_object_get(members->object, "enabled");
+
+    if (enabled == NULL || json_is_null(enabled))
         members_missing(members, "enabled");
     client->disabled = !members_bool(members, "enabled", true);
     read_scope(members, arena, client);
