@@ -62,10 +62,13 @@ measure(json_t *value, size_t deepest, size_t *bytes)
     return below + 1;
 }
 
-/* Numbers are equal by value, whichever way they are written. */
+/* Numbers are equal by value, whichever way they are written; what is not there
+ * (NULL) equals nothing. */
 static bool
 equal(json_t *a, json_t *b)
 {
+    if (a == NULL || b == NULL)
+        return false;
     if (json_is_number(a) && json_is_number(b) &&
         json_typeof(a) != json_typeof(b))
         return json_number_value(a) == json_number_value(b);
@@ -78,7 +81,7 @@ equal(json_t *a, json_t *b)
         json_t *other = json_object_getn(b, json_object_iter_key(at),
                                          json_object_iter_key_len(at));
 
-        if (other == NULL || !equal(json_object_iter_value(at), other))
+        if (!equal(json_object_iter_value(at), other))
             return false;
     }
     for (size_t i = 0; i < json_array_size(a); i++)
@@ -168,16 +171,18 @@ find_parent(struct patch *patch, struct str path, json_t **ret)
     return ERR_OK;
 }
 
-static enum error_code
-find(struct patch *patch, struct str path, json_t **ret)
+/* NULL and ERR_VALUE when it is not there. */
+static json_t *
+find(struct patch *patch, struct str path)
 {
-    json_t *parent = NULL;
-    enum error_code rc = find_parent(patch, path, &parent);
+    json_t *parent = NULL, *target;
 
-    if (rc != ERR_OK)
-        return rc;
-    *ret = parent ? member_of(patch, parent) : patch->document;
-    return *ret ? ERR_OK : refuse(patch, path, "the target is not there");
+    if (find_parent(patch, path, &parent) != ERR_OK)
+        return NULL;
+    target = parent ? member_of(patch, parent) : patch->document;
+    if (target == NULL)
+        refuse(patch, path, "the target is not there");
+    return target;
 }
 
 /* ---- operations ------------------------------------------------------ */
@@ -255,12 +260,13 @@ put_copy(struct patch *patch, struct str path, json_t *value, bool replace,
 static enum error_code
 detach(struct patch *patch, struct str path)
 {
-    json_t *parent = NULL, *target = NULL;
+    json_t *parent = NULL;
     size_t index = 0;
-    enum error_code rc = find(patch, path, &target);
 
-    if (rc == ERR_OK)
-        rc = find_parent(patch, path, &parent);
+    if (find(patch, path) == NULL)
+        return ERR_VALUE;
+    enum error_code rc = find_parent(patch, path, &parent);
+
     if (rc != ERR_OK)
         return rc;
     if (parent == NULL)
@@ -275,11 +281,14 @@ detach(struct patch *patch, struct str path)
 }
 
 static enum error_code
-move(struct patch *patch, const struct operation *operation, json_t *source)
+move(struct patch *patch, const struct operation *operation)
 {
     struct str from = operation->from, path = operation->path;
+    json_t *source = find(patch, from);
     size_t bytes = 0;
 
+    if (source == NULL)
+        return ERR_VALUE;
     if (path.len > from.len && path.at[from.len] == '/' &&
         str_eq(from, str_n(path.at, from.len)))
         return refuse(patch, path, "a value cannot move into itself");
@@ -299,26 +308,25 @@ static enum error_code
 apply(struct patch *patch, const struct operation *operation)
 {
     struct str path = operation->path;
-    json_t *target = NULL;
+    json_t *value = operation->value, *target;
     size_t bytes = 0;
-    enum error_code rc = ERR_OK;
+    enum error_code rc;
 
-    if (ops[operation->op].from)
-        rc = find(patch, operation->from, &target);
-    else if (operation->op == REPLACE || operation->op == TEST)
-        rc = find(patch, path, &target);
-    if (rc != ERR_OK)
-        return rc;
     switch (operation->op) {
     case ADD:
-    case REPLACE:
-        return put_copy(patch, path, operation->value, operation->op == REPLACE,
-                        &bytes);
+        return put_copy(patch, path, value, false, &bytes);
     case REMOVE:
         return detach(patch, path);
+    case REPLACE:
+        if (find(patch, path) == NULL)
+            return ERR_VALUE;
+        return put_copy(patch, path, value, true, &bytes);
     case MOVE:
-        return move(patch, operation, target);
+        return move(patch, operation);
     case COPY:
+        target = find(patch, operation->from);
+        if (target == NULL)
+            return ERR_VALUE;
         /* Copies of copies double. */
         rc = put_copy(patch, path, target, false, &patch->copied);
         if (rc == ERR_OK && patch->copied > JSON_PATCH_MAX_COPIED_BYTES)
@@ -328,9 +336,12 @@ apply(struct patch *patch, const struct operation *operation)
     case OPS:
         break;
     }
-    return equal(target, operation->value)
-               ? ERR_OK
-               : refuse(patch, path, "the test failed");
+    target = find(patch, path);
+    if (target == NULL)
+        return ERR_VALUE;
+    if (!equal(target, value))
+        return refuse(patch, path, "the test failed");
+    return ERR_OK;
 }
 
 /* ---- the patch ------------------------------------------------------- */
@@ -383,7 +394,7 @@ static enum error_code
 check(const json_t *patch, json_patch_allowed *allowed, void *context,
       struct error *err)
 {
-    struct operation operation;
+    struct operation operation = {.op = OPS};
 
     if (!json_is_array(patch))
         return error_set(err, ERR_SYNTAX, NULL);
@@ -411,7 +422,7 @@ json_patch_apply(json_t **document, const json_t *patch,
                  json_patch_allowed *allowed, void *context, struct error *err)
 {
     CLEANUP(patch_done) struct patch state = {.err = err};
-    struct operation operation;
+    struct operation operation = {.op = OPS};
     enum error_code rc = check(patch, allowed, context, err);
 
     if (rc != ERR_OK)

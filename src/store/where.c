@@ -111,9 +111,10 @@ bind(struct db_query *query, int n, const struct value *value)
 
 /* ---- filters --------------------------------------------------------- */
 
-static enum error_code
+/* NULL and an error when the list does not have it. */
+static const struct where_test *
 find_test(const struct builder *builder, const struct filter *filter,
-          const struct where_test **ret, struct error *err)
+          struct error *err)
 {
     bool known = false;
 
@@ -122,19 +123,19 @@ find_test(const struct builder *builder, const struct filter *filter,
 
         if (!str_eq(filter->field, str_of(test->name)))
             continue;
-        if (test->operators & WHERE_OP(filter->op)) {
-            *ret = test;
-            return ERR_OK;
-        }
+        if (test->operators & WHERE_OP(filter->op))
+            return test;
         known = true;
     }
     if (known)
-        return parameter_error(
-            err, "filters", "the field \"%.*s\" does not support \"%s\"",
-            STR_ARG(filter->field), filter_op_name(filter->op));
-    return parameter_error(err, "filters",
-                           "there is no field \"%.*s\" to filter by",
-                           STR_ARG(filter->field));
+        parameter_error(err, "filters",
+                        "the field \"%.*s\" does not support \"%s\"",
+                        STR_ARG(filter->field), filter_op_name(filter->op));
+    else
+        parameter_error(err, "filters",
+                        "there is no field \"%.*s\" to filter by",
+                        STR_ARG(filter->field));
+    return NULL;
 }
 
 /* The test's text with the parameter in the place of every '@'. */
@@ -183,8 +184,8 @@ put_filter(struct builder *builder, const struct filter *filter,
            struct error *err)
 {
     struct buf *sql = &builder->sql;
-    const struct where_test *test = NULL;
-    enum error_code rc;
+    const struct where_test *test;
+    enum error_code rc = ERR_OK;
 
     buf_char(sql, '(');
     switch (filter->kind) {
@@ -203,9 +204,9 @@ put_filter(struct builder *builder, const struct filter *filter,
         break;
     case FILTER_TEST:
     default:
-        rc = find_test(builder, filter, &test, err);
-        if (rc != ERR_OK)
-            return rc;
+        test = find_test(builder, filter, err);
+        if (test == NULL)
+            return ERR_VALUE;
         if (filter->value_count > 0)
             rc = put_values(builder, test, filter, err);
         else
