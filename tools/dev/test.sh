@@ -125,7 +125,8 @@ suite_tsan() {
     export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tools/tsan.txt"
     meson_tests tsan build-tsan --timeout-multiplier 8
     node_packages
-    node_tests tsan-api build-tsan/nelm tests/api/export.test.js
+    node_tests tsan-api build-tsan/nelm tests/api/export.test.js \
+        tests/api/upload.test.js tests/api/approvals.test.js
 }
 
 run_tests() {
