@@ -190,10 +190,10 @@ token_limit(struct call *call, struct str client_id, struct error *err)
     int64_t now = clock_mono_ms();
     unsigned wait = 0;
 
-    if (limiter_take(options->token_addresses, peer.at, MIN(peer.len, 64), now,
-                     &wait) &&
-        limiter_take(options->token_clients, client_id.at,
-                     MIN(client_id.len, 64), now, &wait))
+    if (limiter_take(options->token_addresses, peer.at, peer.len, now, &wait) &&
+        (client_id.len == 0 ||
+         limiter_take(options->token_clients, client_id.at, client_id.len, now,
+                      &wait)))
         return ERR_OK;
     call->retry_after = wait;
     return error_set(err, ERR_RATE, NULL);

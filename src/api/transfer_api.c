@@ -67,13 +67,22 @@ disposition(struct http_response *response, const char *prefix,
                           STR_ARG(buf_view(&name)), STR_ARG(buf_view(&star)));
 }
 
-/* Headers that 200, 206, 304 and 416 share. */
+/* The change as a whole second, rounded up. A client that was shown this time
+ * asked after that second was over, so no later change can have it. */
+static int64_t
+modified_s(int64_t changed_ms)
+{
+    return changed_ms / 1000 + 1;
+}
+
+/* Headers that 200, 206, 304 and 416 share. Last-Modified is never later than
+ * the answer itself (RFC 9110 section 8.8.2.1). */
 static void
 validators(struct http_response *response, const char *etag, int64_t changed_ms)
 {
     char date[MOMENT_TEXT];
 
-    moment_http(changed_ms, date);
+    moment_http(MIN(modified_s(changed_ms) * 1000, clock_now_ms()), date);
     http_response_header(response, "ETag", str_of(etag));
     http_response_header(response, "Last-Modified", str_of(date));
     http_response_header(response, "Cache-Control", CSV_CACHE_CONTROL);
@@ -145,8 +154,7 @@ send_snapshot(struct call *call, struct snapshot *file,
     enum range_result part = RANGE_WHOLE;
     char digest[BASE64_SIZE(sizeof(file->sha256))];
 
-    if (range.at != NULL &&
-        http_if_range(request, file->etag, file->changed_ms / 1000))
+    if (range.at != NULL && http_if_range(request, file->etag))
         part = range_parse(range, file->length, &first, &length);
     if (part == RANGE_UNSATISFIABLE) {
         http_response_empty(response, 416);
@@ -202,7 +210,8 @@ download(struct call *call, unsigned variant, const char *file_prefix,
      * the first byte of a file has left, the status can no longer change. */
     snapshot_etag(call->api->options.snapshots, &key, call->mark.revision,
                   call->mark.changed_ms, etag);
-    int status = http_condition(request, etag, call->mark.changed_ms / 1000);
+    int status = http_condition(request, etag,
+                                modified_s(call->mark.changed_ms));
 
     if (status != 0) {
         http_response_empty(&call->exchange->response, status);

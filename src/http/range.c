@@ -145,18 +145,14 @@ http_condition(const struct http_request *request, const char *etag,
 }
 
 bool
-http_if_range(const struct http_request *request, const char *etag,
-              int64_t modified_s)
+http_if_range(const struct http_request *request, const char *etag)
 {
     struct str value = http_header(request, "If-Range");
-    int64_t date;
 
     if (!is_get(request))
         return false;
     if (value.at == NULL)
         return true;
-    if (http_date_parse(value, &date))
-        return date == modified_s;
     return str_eq(value, str_of(etag));
 }
 

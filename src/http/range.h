@@ -32,9 +32,10 @@ bool etag_matches(struct str header, const char *etag);
 int http_condition(const struct http_request *request, const char *etag,
                    int64_t modified_s);
 
-/* May the Range header be honoured (If-Range strong ETag or exact date)? */
-bool http_if_range(const struct http_request *request, const char *etag,
-                   int64_t modified_s);
+/* May the Range header be honoured? If-Range must be our strong ETag: a date
+ * cannot tell two changes of one second apart, so it is no strong validator
+ * (RFC 9110 section 13.1.5) and the whole file is sent. */
+bool http_if_range(const struct http_request *request, const char *etag);
 
 /* The best coding by Accept-Encoding's weights; zstd, gzip, identity where they
  * tie. Identity when the header is absent, or excludes all of them. */

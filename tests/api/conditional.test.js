@@ -7,7 +7,7 @@ import {
   REVALIDATED, checkCommon, checkDownload, digest, downloadPath, exchange,
   splitAnswers, templatePath,
 } from './lib/http.js';
-import { HEADER, World, line } from './lib/nelm.js';
+import { HEADER, World, line, sleep } from './lib/nelm.js';
 
 let world, server, token, path, template, whole;
 
@@ -21,6 +21,8 @@ before(async () => {
   token = await world.token(server);
   path = downloadPath(source.id);
   template = templatePath(source.id);
+  // Last-Modified is the end of the change's second once that is over.
+  await sleep(1100);
   whole = await server.get(path, { token });
   checkDownload(whole, { rows: 500 });
 });
@@ -215,6 +217,8 @@ test('ranges', async (t) => {
     ['its ETag', () => tag, 206], ['another ETag', () => '"other"', 200],
     ['its ETag, weak', () => `W/${tag}`, 200],
     ['an older date', earlier, 200],
+    ['its date, which two states may share',
+      () => whole.headers['last-modified'], 200],
     ['a later date', () => new Date(Date.now() + 9e6).toUTCString(), 200],
     ['nonsense', () => 'nonsense', 200],
   ];
@@ -257,4 +261,18 @@ test('a resumed download notices that the source changed', async () => {
     Range: 'bytes=21-', 'If-Range': first.headers.etag } });
   checkDownload(second, { rows: 1,
     bytes: Buffer.from(`${HEADER}\n${line(1, 2, 'boss')}`) });
+});
+
+test('a change is seen also within the second of another', async () => {
+  const source = await world.source('Twice a second');
+  const url = downloadPath(source.id);
+  for (let i = 1; i <= 8; i++) {
+    const before = await server.get(url, { token });
+    const when = before.headers['last-modified'];
+    await world.import(source, `${HEADER}\n${line(1, i, 'boss')}`);
+    const since = await server.get(url,
+      { token, headers: { 'If-Modified-Since': when } });
+    assert.equal(since.status, 200);
+    assert.ok(!since.body.equals(before.body));
+  }
 });
