@@ -197,8 +197,7 @@ is_party(const struct call *call, struct db_tx *tx, struct found *found,
     unsigned parties = call->route->parties;
     enum error_code rc = ERR_OK;
 
-    *ret = (parties & (PARTY_REQUESTER | PARTY_APPROVER | PARTY_HOLDER)) !=
-               0 &&
+    *ret = (parties & (PARTY_REQUESTER | PARTY_APPROVER | PARTY_HOLDER)) != 0 &&
            found->has_person && uuid_eq(&found->person, self);
     if (!*ret && (parties & PARTY_MANAGER) != 0)
         rc = source_has_member(tx, found->source, "MANAGER", self, ret, err);

@@ -59,7 +59,7 @@ enum subject {
     SUBJECT_OPTIONAL, /* requested-for in the query */
     SUBJECT_REQUIRED,
     SUBJECT_OWNER, /* owner-id in the query */
-    SUBJECT_PATH /* requested-for in the path */
+    SUBJECT_PATH   /* requested-for in the path */
 };
 
 struct call;

@@ -175,8 +175,7 @@ if_range_needs_the_same_bytes(void **state)
         make_request(&request, headers, fields);
         if (if_ranges[i].if_range == NULL)
             request.header_count = 0;
-        assert_int_equal(http_if_range(&request, "\"a\""),
-                         if_ranges[i].want);
+        assert_int_equal(http_if_range(&request, "\"a\""), if_ranges[i].want);
     }
 }
 
