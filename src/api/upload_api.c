@@ -378,13 +378,18 @@ split(struct upload *upload, const struct reject *reject,
                         &to.sink, rest ? &rest_to.sink : NULL, err);
 }
 
+/* Who deletes a source removes such files afterwards: the source must be there
+ * when the file has its name, or the file would stay. */
 static enum error_code
 keep_refused(const struct upload *upload, struct spool_file *refused,
              const struct uuid *id, struct error *err)
 {
+    struct source source;
     enum error_code rc = spool_name_rejected(refused, &upload->source.source_id,
                                              id, err);
 
+    if (rc == ERR_OK)
+        rc = find_source(upload->call, &source, err);
     if (rc != ERR_OK)
         return rc;
     spool_settle(refused);

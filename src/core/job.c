@@ -10,6 +10,7 @@
 #include "base/sink.h"
 #include "core/import.h"
 #include "core/reject.h"
+#include "store/source_store.h"
 
 #define POLL_MS 1000 /* jobs that another process put in line */
 #define SWEEP_MS ((int64_t)3600 * 1000)
@@ -48,10 +49,20 @@ struct enqueue {
 static enum error_code
 enqueue(struct db_tx *tx, void *context, struct error *err)
 {
+    CLEANUP(arena_done) struct arena arena;
     const struct enqueue *e = context;
     struct str errors = e->job->errors;
-    enum error_code rc = job_insert(tx, e->job, err);
+    struct source source;
 
+    arena_init(&arena, JOB_ARENA_BYTES);
+    /* The file took its time to come: the source may have gone. */
+    enum error_code rc = source_find(tx, &e->job->source_id, &arena, &source,
+                                     err);
+
+    if (rc == ERR_OK) {
+        e->job->source = source.number;
+        rc = job_insert(tx, e->job, err);
+    }
     if (rc == ERR_OK && errors.len > 0)
         rc = job_update(tx, e->job, err);
     if (rc == ERR_OK)
@@ -247,17 +258,20 @@ requeue(struct db_tx *tx, void *context UNUSED, struct error *err)
 
 /* Keeps what it cannot tell. */
 static bool
-is_wanted(void *context, const struct uuid *id)
+is_wanted(void *context, enum spool_kind kind, const struct uuid *id)
 {
     struct db *db = context;
     CLEANUP(arena_done) struct arena arena;
-    struct job job;
+    struct source source;
+    struct job job = {.status = JOB_PENDING};
     struct db_tx *tx;
 
     arena_init(&arena, JOB_ARENA_BYTES);
     if (db_read_begin(db, &tx, NULL) != ERR_OK)
         return true;
-    enum error_code rc = job_by_id(tx, id, &arena, &job, NULL);
+    enum error_code rc = kind == SPOOL_SOURCE
+                             ? source_find(tx, id, &arena, &source, NULL)
+                             : job_by_id(tx, id, &arena, &job, NULL);
 
     db_read_end(tx);
     if (rc == ERR_OK)

@@ -51,8 +51,8 @@ void job_runner_stop(struct job_runner *runner);
 
 /* Put a file in line: the job and its file's name in one transaction, both
  * durable when this returns ERR_OK. Fills id, status and times, and takes over
- * the file. ERR_LIMIT, and ERR_CONFLICT for an idempotency key that is taken,
- * leave the file to the caller. */
+ * the file. ERR_LIMIT, ERR_CONFLICT for an idempotency key that is taken, and
+ * ERR_NOT_FOUND when the source is gone by now leave the file to the caller. */
 enum error_code job_enqueue(struct db *db, struct job *job,
                             struct spool_file *file, bool guarded,
                             struct error *err) MUST_USE;

@@ -17,6 +17,7 @@
 #include "core/fixture.h"
 #include "core/reject.h"
 #include "store/record_store.h"
+#include "store/source_store.h"
 
 #define HEADER \
     "accountName,firstName,lastName,phone,email,manager,startDate,endDate\n"
@@ -399,7 +400,52 @@ one_of_many_runs_the_jobs(void **state)
     assert_int_equal(count_records(&f.source), 3);
 }
 
+static enum error_code
+delete_source(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct source *source = context;
+
+    return source_delete(tx, source->number, err);
+}
+
+static void
+no_job_for_a_source_that_is_gone(void **state)
+{
+    struct source gone = fixture_source(&f, "Gone");
+    struct error err = ERROR_INIT;
+    struct job job;
+
+    (void)state;
+    assert_int_equal(db_write(f.db, delete_source, &gone, &err), ERR_OK);
+    assert_int_equal(put_in_line(&gone, STR(HEADER), NULL, &job),
+                     ERR_NOT_FOUND);
+    assert_false(has_file(&job));
+}
+
 /* --- the spool ----------------------------------------------------------- */
+
+static const char *
+refused_name(const struct uuid *source_id, char to[SPOOL_NAME])
+{
+    char hex[UUID_HEX];
+
+    snprintf(to, SPOOL_NAME, "%s.d.rejected.csv", uuid_hex(source_id, hex));
+    return to;
+}
+
+static void
+refused_lines_go_with_their_source(void **state)
+{
+    struct source other = fixture_source(&f, "Other");
+    char mine[SPOOL_NAME], others[SPOOL_NAME];
+
+    (void)state;
+    touch(refused_name(&f.source.source_id, mine));
+    touch(refused_name(&other.source_id, others));
+    spool_remove_rejected(spool, &f.source.source_id);
+    assert_false(is_there(mine));
+    assert_true(is_there(others));
+}
 
 static void
 nothing_is_left_lying_about(void **state)
@@ -408,10 +454,13 @@ nothing_is_left_lying_about(void **state)
     struct job waiting = enqueue(&f.source, STR(HEADER "one,A,B" TAIL));
     struct timespec old[2] = {{.tv_sec = time(NULL) - 25 * 3600},
                               {.tv_sec = time(NULL) - 25 * 3600}};
-    char path[300];
+    const struct uuid unknown = uuid_mint();
+    char path[300], known_refused[SPOOL_NAME], unknown_refused[SPOOL_NAME];
 
     (void)state;
     new_file(STR("x"), &arriving);
+    touch(refused_name(&f.source.source_id, known_refused));
+    touch(refused_name(&unknown, unknown_refused));
     touch("new.0123");
     touch("01a20a1e9d1c78669e489e56cdf35f7e.csv");
     touch("01a20a1e9d1c78669e489e56cdf35f7f.guarded.csv");
@@ -430,6 +479,8 @@ nothing_is_left_lying_about(void **state)
     assert_false(is_there("01a20a1e9d1c78669e489e56cdf35f7f.guarded.csv"));
     assert_false(is_there("a.b.rejected.csv"));
     assert_true(is_there("c.d.rejected.csv"));
+    assert_true(is_there(known_refused));
+    assert_false(is_there(unknown_refused));
     assert_true(is_there("something.else"));
 }
 
@@ -531,6 +582,8 @@ main(void)
         WITH_SPOOL(what_was_interrupted_runs_again),
         WITH_SPOOL(an_import_that_is_stopped_is_all_or_nothing),
         WITH_SPOOL(one_of_many_runs_the_jobs),
+        WITH_SPOOL(no_job_for_a_source_that_is_gone),
+        WITH_SPOOL(refused_lines_go_with_their_source),
         WITH_SPOOL(nothing_is_left_lying_about),
         WITH_SPOOL(files_are_their_owners_only),
         cmocka_unit_test(splits_a_file_by_its_bad_lines),

@@ -602,7 +602,7 @@ record_rules_delete(struct db_tx *tx, const struct uuid *id,
     return rc == ERR_OK ? delete_from(tx, &record, 1, actor, err) : rc;
 }
 
-/* By key: records of a source lie together, repetitions side by side. */
+/* By key: records of a source lie together. */
 static int
 by_key(const void *a, const void *b)
 {
@@ -613,23 +613,25 @@ by_key(const void *a, const void *b)
 
 /* Find every record; name those that are not there. */
 static enum error_code
-find_all(struct db_tx *tx, const json_t *ids, struct record *ret,
-         struct error *err)
+find_all(struct db_tx *tx, json_t *ids, struct record *ret, struct error *err)
 {
     CLEANUP(arena_done) struct arena scratch;
     CLEANUP(buf_done) struct buf unknown;
+    const char *key;
+    json_t *value;
     enum error_code rc = ERR_OK;
 
     arena_init(&scratch, 1 << 20);
     buf_init(&unknown, 64 * 1024);
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        struct str text = json_text(json_array_get(ids, i));
+    json_object_foreach(ids, key, value)
+    {
+        struct str text = json_text(value);
         struct uuid id;
 
         arena_reset(&scratch);
         rc = ERR_NOT_FOUND;
         if (uuid_parse(text, &id))
-            rc = record_by_id(tx, &id, &scratch, &ret[i], err);
+            rc = record_by_id(tx, &id, &scratch, ret++, err);
         if (rc == ERR_NOT_FOUND)
             buf_printf(&unknown, "%s\"%.*s\"", unknown.len > 0 ? ", " : "",
                        (int)MIN(text.len, (size_t)64), text.at);
@@ -643,8 +645,24 @@ find_all(struct db_tx *tx, const json_t *ids, struct record *ret,
                      STR_ARG(buf_view(&unknown)));
 }
 
+/* Note `text` under what it means: an id has more than one spelling. */
+static bool
+add_id(json_t *distinct, json_t *text)
+{
+    char hex[UUID_HEX];
+    struct uuid id;
+    const char *key = uuid_parse(json_text(text), &id)
+                          ? uuid_hex(&id, hex)
+                          : json_string_value(text);
+
+    return json_object_get(distinct, key) != NULL ||
+           json_object_set(distinct, key, text) == 0;
+}
+
+/* The ids as they were written first, in their order, into the empty object
+ * `distinct`. */
 static enum error_code
-check_ids(const json_t *body, const json_t **ret, struct error *err)
+check_ids(const json_t *body, json_t *distinct, struct error *err)
 {
     const json_t *ids = json_object_get(body, "ids");
 
@@ -658,11 +676,13 @@ check_ids(const json_t *body, const json_t **ret, struct error *err)
     for (size_t i = 0; i < json_array_size(ids); i++)
         if (!json_is_string(json_array_get(ids, i)))
             return illegal("ids", 3, err);
-    if (json_array_size(ids) > BULK_DELETE_MAX)
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        if (!add_id(distinct, json_array_get(ids, i)))
+            return error_busy(err, "no memory for a list of ids");
+    if (json_object_size(distinct) > BULK_DELETE_MAX)
         return error_set(err, ERR_LIMIT,
                          "You have reached the current limit of %d ids.",
                          BULK_DELETE_MAX);
-    *ret = ids;
     return ERR_OK;
 }
 
@@ -671,27 +691,23 @@ record_rules_delete_many(struct db_tx *tx, const json_t *body,
                          const struct actor *actor, struct arena *arena,
                          struct error *err)
 {
-    const json_t *ids = NULL;
-    struct record *records;
-    size_t count, kept = 0;
-    enum error_code rc = check_ids(body, &ids, err);
+    json_t *ids = json_object();
+    struct record *records = NULL;
+    enum error_code rc = check_ids(body, ids, err);
+    size_t count = json_object_size(ids);
 
-    if (rc != ERR_OK)
-        return rc;
-    count = json_array_size(ids);
-    records = arena_alloc(arena, count * sizeof(*records));
-    if (records == NULL)
-        return error_busy(err, "no memory for a list of records");
-    rc = find_all(tx, ids, records, err);
+    if (rc == ERR_OK) {
+        records = arena_alloc(arena, count * sizeof(*records));
+        rc = records ? find_all(tx, ids, records, err)
+                     : error_busy(err, "no memory for a list of records");
+    }
+    json_decref(ids);
     if (rc != ERR_OK)
         return rc;
     qsort(records, count, sizeof(*records), by_key);
-    for (size_t i = 0; i < count; i++)
-        if (kept == 0 || records[kept - 1].key != records[i].key)
-            records[kept++] = records[i];
-    for (size_t from = 0, to; rc == ERR_OK && from < kept; from = to) {
-        for (to = from; to < kept && records[to].source == records[from].source;
-             to++)
+    for (size_t from = 0, to; rc == ERR_OK && from < count; from = to) {
+        for (to = from;
+             to < count && records[to].source == records[from].source; to++)
             continue;
         rc = delete_from(tx, &records[from], to - from, actor, err);
     }

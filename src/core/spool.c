@@ -219,6 +219,42 @@ spool_remove_job(const struct spool *spool, const struct uuid *id)
     unlinkat(spool->dir, job_name(id, true, name), 0);
 }
 
+/* NULL: see errno. */
+static DIR *
+open_listing(const struct spool *spool)
+{
+    int fd = openat(spool->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    return dir;
+}
+
+static bool
+ends_with(struct str name, struct str end)
+{
+    return name.len >= end.len &&
+           memcmp(name.at + name.len - end.len, end.at, end.len) == 0;
+}
+
+void
+spool_remove_rejected(const struct spool *spool, const struct uuid *source_id)
+{
+    DIR *dir = open_listing(spool);
+    char hex[UUID_HEX];
+
+    if (dir == NULL)
+        return;
+    uuid_hex(source_id, hex);
+    for (struct dirent *entry = readdir(dir); entry != NULL;
+         entry = readdir(dir))
+        if (strncmp(entry->d_name, hex, UUID_HEX - 1) == 0 &&
+            ends_with(str_of(entry->d_name), STR(SUFFIX_REJECTED)))
+            unlinkat(spool->dir, entry->d_name, 0);
+    closedir(dir);
+}
+
 /* --- order ------------------------------------------------------------- */
 
 bool
@@ -242,13 +278,6 @@ spool_unlock(int fd)
     close(fd);
 }
 
-static bool
-ends_with(struct str name, struct str end)
-{
-    return name.len >= end.len &&
-           memcmp(name.at + name.len - end.len, end.at, end.len) == 0;
-}
-
 struct sweep {
     const struct spool *spool;
     int64_t before_ms;
@@ -265,12 +294,16 @@ is_wanted(const struct sweep *sweep, const char *text, int fd)
 
     if (strncmp(text, PREFIX_NEW, strlen(PREFIX_NEW)) == 0)
         return false;
-    if (ends_with(name, STR(SUFFIX_REJECTED)))
-        return fstat(fd, &status) != 0 ||
-               (int64_t)status.st_mtim.tv_sec * 1000 >= sweep->before_ms;
-    return !ends_with(name, STR(SUFFIX_PLAIN)) ||
-           !uuid_parse(str_n(text, MIN(name.len, UUID_HEX - 1)), &id) ||
-           sweep->wanted(sweep->context, &id);
+    if (!ends_with(name, STR(SUFFIX_PLAIN)))
+        return true;
+    bool rejected = ends_with(name, STR(SUFFIX_REJECTED));
+
+    if (rejected && fstat(fd, &status) == 0 &&
+        (int64_t)status.st_mtim.tv_sec * 1000 < sweep->before_ms)
+        return false;
+    return !uuid_parse(str_n(text, MIN(name.len, UUID_HEX - 1)), &id) ||
+           sweep->wanted(sweep->context, rejected ? SPOOL_SOURCE : SPOOL_JOB,
+                         &id);
 }
 
 /* With the lock in our hands whoever wrote the file has said what it is for,
@@ -295,14 +328,10 @@ spool_sweep(const struct spool *spool, int64_t now_ms, spool_wanted *wanted,
                                 .before_ms = now_ms - SPOOL_KEEP_MS,
                                 .wanted = wanted,
                                 .context = context};
-    int fd = openat(spool->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = open_listing(spool);
 
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
+    if (dir == NULL)
         return spool_error(err, "read");
-    }
     for (struct dirent *entry = readdir(dir); entry != NULL;
          entry = readdir(dir))
         sweep_name(&sweep, entry->d_name);

@@ -73,6 +73,9 @@ enum error_code spool_find_rejected(const struct spool *spool,
                                     struct error *err) MUST_USE;
 
 void spool_remove_job(const struct spool *spool, const struct uuid *id);
+/* All refused lines of a source; spool_sweep() gets what stays. */
+void spool_remove_rejected(const struct spool *spool,
+                           const struct uuid *source_id);
 
 /* Become the one that runs jobs, until spool_unlock(); false when another
  * process is. */
@@ -80,8 +83,11 @@ bool spool_lock(const struct spool *spool, int *ret_fd) MUST_USE;
 void spool_unlock(int fd);
 
 /* Remove what nobody needs: files that nobody writes, refused lines of before
- * `now_ms` - SPOOL_KEEP_MS, and files of jobs for which `wanted` says no. */
-typedef bool spool_wanted(void *context, const struct uuid *id);
+ * `now_ms` - SPOOL_KEEP_MS, and files of jobs and refused lines of sources for
+ * which `wanted` says no. */
+enum spool_kind { SPOOL_JOB, SPOOL_SOURCE };
+typedef bool spool_wanted(void *context, enum spool_kind kind,
+                          const struct uuid *id);
 enum error_code spool_sweep(const struct spool *spool, int64_t now_ms,
                             spool_wanted *wanted, void *context,
                             struct error *err) MUST_USE;

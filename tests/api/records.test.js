@@ -231,12 +231,13 @@ test('bulk delete: all or nothing', async (t) => {
     for (const ids of ['x', {}, [1], [null]])
       await api.refuse('400.1.3 Illegal value', 'POST', path, { ids });
     await api.refuse('400.1.404 Referenced object not found', 'POST', path,
-      { ids: [made[0].id, UNKNOWN, 'x'] }, {
+      { ids: [made[0].id, UNKNOWN, 'x', UNKNOWN.replaceAll('-', ''), 'x',
+        UNKNOWN.toUpperCase()] }, {
         text: `Referenced non-employee record ["${UNKNOWN}", "x"] ` +
           'was not found.',
       });
     await api.refuse('400.1.4 Limit violation', 'POST', path,
-      { ids: Array(1001).fill(made[0].id) });
+      { ids: Array.from({ length: 1001 }, (_, n) => `x${n}`) });
     assert.ok(await there(made[0]));
   });
   await t.test('of several sources, some named twice', async () => {
@@ -244,7 +245,8 @@ test('bulk delete: all or nothing', async (t) => {
       sourceBody('Elsewhere', world.admin.identity));
     const far = await api.post(RECORDS, personBody(other, 'far', 'admin'));
     await api.expect(204, 'POST', path, { ids: [made[0].id, far.id,
-      made[1].id.toUpperCase(), made[1].id.replaceAll('-', '')] });
+      made[1].id.toUpperCase(), made[1].id.replaceAll('-', ''),
+      ...Array(1001).fill(made[0].id)] });
     assert.deepEqual(await Promise.all([...made, far].map(there)),
       [false, false, true, false]);
     const [{ nonEmployeeCount }] = (await api.get(

@@ -500,6 +500,45 @@ test('an upload that ends in the middle leaves nothing', async () => {
   assert.equal(await jobsOf(source), 0);
 });
 
+test('a source that goes takes its files along', async (t) => {
+  const before_ = spooled();
+  const remove = (source) => root.delete(`/non-employee-sources/${source.id}`);
+  for (const [what, csv, query] of [['a good file', GOOD, ''],
+    ['a bad file', BAD, ''], ['what is good of it', BAD, '?skipRejected=true'],
+    ['a dry run', GOOD, '?dryRun=true']])
+    await t.test(`before ${what} has come`, async () => {
+      const source = await newSource();
+      const body = `--b\r\n${part('Content-Disposition: form-data; name="data"',
+        csv)}\r\n--b--\r\n`;
+      const socket = net.connect(server.port, server.host);
+      let got = '';
+      socket.on('data', (bytes) => { got += bytes; });
+      socket.write(head({ id: source.id }, 'Connection: close\r\n' +
+        'Content-Type: multipart/form-data; boundary=b\r\n' +
+        `Content-Length: ${body.length}\r\n\r\n`)
+        .replace('bulk-upload ', `bulk-upload${query} `) + body.slice(0, 50));
+      await eventually('it arrives', () =>
+        spooled().length === before_.length + 1);
+      await remove(source);
+      socket.write(body.slice(50));
+      await eventually('an answer', () => got.includes('trackingId'));
+      assert.match(got, /^HTTP\/1\.1 404 /);
+      assert.match(got, /"404 Not found"/);
+      await eventually('nothing', () => spooled().length === before_.length);
+    });
+  await t.test('after lines were refused', async () => {
+    const source = await newSource();
+    const other = await newSource();
+    checkError(await root.upload(source, BAD), 400, '400.1 Bad Request Content');
+    checkError(await root.upload(other, BAD), 400, '400.1 Bad Request Content');
+    assert.equal(spooled().length, before_.length + 2);
+    await remove(source);
+    assert.equal(spooled().length, before_.length + 1);
+    await remove(other);
+    assert.deepEqual(spooled().sort(), before_.sort());
+  });
+});
+
 // Keep every server from running jobs: the part of a process that does.
 async function holdJobs(on) {
   fs.mkdirSync(`${on.database.replace('sqlite:', '')}-spool`,
