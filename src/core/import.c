@@ -116,7 +116,10 @@ struct run {
      * written, since all of it will be undone. */
     struct record_writer *writer;
     bool spoiled;
-    bool lookups; /* are there records to update, and does it matter? */
+
+    /* What to say of required custom columns that the file lacks, as soon as
+     * one of its lines is not what the source holds already. */
+    struct buf lacking;
 };
 
 static int
@@ -263,14 +266,17 @@ add_name(struct buf *to, struct str name)
 /* For "%.*s%s": a list that was cut short says so. */
 #define NAMES_ARG(list) STR_ARG(buf_view(list)), (list)->failed ? ", ..." : ""
 
-/* Is everything one line? Some tools join the lines of what they upload. */
+/* Is everything one line? Some tools join the lines of what they upload. The @
+ * is of an e-mail address, that is of a record: no column has one in its name.
+ */
 static bool
 is_flattened(const struct run *run)
 {
     size_t first = (size_t)MIN(run->length, PIECE_BYTES);
     const char *lf = memchr(run->piece, '\n', first);
 
-    return lf == NULL || (uint64_t)(lf - run->piece) + 1 == run->length;
+    return (lf == NULL || (uint64_t)(lf - run->piece) + 1 == run->length) &&
+           memchr(run->piece, '@', first) != NULL;
 }
 
 static enum error_code
@@ -297,7 +303,7 @@ read_header(struct run *run, const struct csv_row *row, struct error *err)
     const struct schema *schema = &run->schema;
     CLEANUP(buf_done) struct buf unknown, missing, twice, text;
     bool there[SCHEMA_MAX] = {false};
-    bool is_unknown = false;
+    bool is_bad = false;
 
     buf_init(&unknown, 256);
     buf_init(&missing, 1500); /* fits into an error's text */
@@ -321,7 +327,7 @@ read_header(struct run *run, const struct csv_row *row, struct error *err)
         }
         if (i == schema->count) {
             add_name(&unknown, name);
-            is_unknown = true;
+            is_bad = true;
             continue;
         }
         if (there[i])
@@ -330,17 +336,21 @@ read_header(struct run *run, const struct csv_row *row, struct error *err)
         run->column[cell] = i;
     }
     run->columns = row->fields;
-    for (size_t i = 0; i < schema->count; i++)
-        if (!there[i] && (i < FIELD_COUNT || schema->attribute[i].required))
-            add_name(&missing, schema->attribute[i].technical_name);
-
-    if (is_unknown || missing.len > 0) {
-        buf_printf(&text,
+    for (size_t i = 0; i < schema->count; i++) {
+        if (there[i] || (i >= FIELD_COUNT && !schema->attribute[i].required))
+            continue;
+        add_name(&missing, schema->attribute[i].technical_name);
+        is_bad = is_bad || i < FIELD_COUNT;
+    }
+    if (is_bad || missing.len > 0)
+        buf_printf(&run->lacking,
                    "Column: \"[%.*s%s]\" is unknown and/or column: "
                    "\"[%.*s%s]\" is missing",
                    NAMES_ARG(&unknown), NAMES_ARG(&missing));
-        return header_error(run, err, text.data);
-    }
+    if (run->lacking.failed)
+        return error_busy(err, "no memory for an error text");
+    if (is_bad)
+        return header_error(run, err, run->lacking.data);
     if (twice.len > 0)
         return error_set(err, ERR_VALUE,
                          "Column: \"[%.*s%s]\" is there more than once",
@@ -357,7 +367,7 @@ static enum error_code
 find_old(struct run *run, struct str name, struct record *ret,
          struct error *err)
 {
-    if (!run->lookups || (run->spoiled && !run->options->count))
+    if (run->schema.source.record_count == 0)
         return ERR_NOT_FOUND;
     return record_by_account(run->tx, run->schema.source.number, name,
                              &run->row, ret, err);
@@ -521,6 +531,8 @@ read_rows(struct run *run, struct error *err)
             if (rc != ERR_OK)
                 return rc;
             header_read = true;
+            if (run->lacking.len > 0 && run->ret->unchanged < run->ret->rows)
+                return error_set(err, ERR_VALUE, "%s", run->lacking.data);
         }
         if (rc != ERR_END)
             return error_busy(err, "no memory for a CSV row");
@@ -531,6 +543,8 @@ read_rows(struct run *run, struct error *err)
     } while (len > 0);
     if (!header_read)
         return error_set(err, ERR_VALUE, "No files were supplied for import.");
+    if (run->lacking.len > 0 && run->ret->rows == 0)
+        return error_set(err, ERR_VALUE, "%s", run->lacking.data);
     return ERR_OK;
 }
 
@@ -561,6 +575,7 @@ run_init(struct run *run, struct db_tx *tx, struct error *err)
     buf_init(&run->custom, 4 << 20);
     buf_init(&run->fold, 4 << 20);
     buf_init(&run->texts, 2 * IMPORT_ERROR_BYTES);
+    buf_init(&run->lacking, 2048);
     run->reader = csv_read_new(ROW_BYTES);
     run->piece = malloc(PIECE_BYTES);
     run->seen = seen_new(SEEN_SLOTS, note_repeated, run);
@@ -597,6 +612,7 @@ run_done(struct run *run)
     seen_free(run->seen);
     free(run->piece);
     csv_read_done(run->reader);
+    buf_done(&run->lacking);
     buf_done(&run->texts);
     buf_done(&run->fold);
     buf_done(&run->custom);
@@ -651,8 +667,6 @@ import_check(struct db *db, int fd, uint64_t length,
     if (rc != ERR_OK)
         return rc;
     rc = run_init(&run, tx, err);
-    run.lookups = (options->count || options->max_records > 0) &&
-                  run.schema.source.record_count > 0;
     if (rc == ERR_OK)
         rc = run_file(&run, err);
     run_done(&run);
@@ -680,7 +694,6 @@ import_write(struct db_tx *tx, int fd, uint64_t length,
     if (rc != ERR_OK)
         goto done;
     run.writer = &writer;
-    run.lookups = run.schema.source.record_count > 0;
     rc = run_file(&run, err);
 
     enum error_code finished = record_write_finish(&writer,

@@ -192,6 +192,8 @@ refuses_bad_headers(void **state)
         {"accountName,firstName,lastName,phone,mail,manager,startDate\n\n",
          "Column: \"[mail]\" is unknown and/or column: \"[email, endDate]\" "
          "is missing"},
+        {"colour," HEADER,
+         "Column: \"[colour]\" is unknown and/or column: \"[]\" is missing"},
         {"colour," HEADER "\n",
          "Column: \"[colour]\" is unknown and/or column: \"[]\" is missing"},
         {"Phone," HEADER "\n", "Column: \"[phone]\" is there more than once"},
@@ -312,6 +314,111 @@ updates_what_is_there_and_leaves_equal_records_alone(void **state)
                      "2020-12-31T00:00:00Z\n"
                      "three,A,B,1,a@b,jane.doe,2020-01-01T00:00:00Z,"
                      "2020-12-31T00:00:00Z\n");
+}
+
+static enum error_code
+delete_jane(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct identity jane;
+
+    arena_init(&arena, 1 << 16);
+    enum error_code rc = identity_by_alias(tx, STR("jane.doe"), &arena, &jane,
+                                           err);
+
+    return rc == ERR_OK ? identity_delete(tx, &jane.id, err) : rc;
+}
+
+static enum error_code
+add_required(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    struct attribute attribute = {.type = STR("TEXT"),
+                                  .label = STR("Badge"),
+                                  .technical_name = STR("badge"),
+                                  .required = true};
+
+    return schema_insert(tx, f.source.number, &attribute, err);
+}
+
+static void
+must_refuse(const char *text, const char *want)
+{
+    for (int check = 0; check <= 1; check++) {
+        struct outcome outcome = import_with((struct import_options){0},
+                                             str_of(text), check);
+
+        assert_int_not_equal(outcome.rc, ERR_OK);
+        assert_string_equal(outcome.rc == ERR_CONTENT
+                                ? outcome.result.errors.data
+                                : outcome.err.text,
+                            want);
+        import_result_done(&outcome.result);
+    }
+}
+
+static void
+must_stay(struct str text)
+{
+    struct source_mark before = fixture_mark(&f, &f.source);
+    struct outcome outcome = import_with((struct import_options){0}, text,
+                                         true);
+
+    assert_int_equal(outcome.rc, ERR_OK);
+    import_result_done(&outcome.result);
+    must_import(text.at, 0, 0, 2);
+    assert_int_equal(fixture_mark(&f, &f.source).revision, before.revision);
+}
+
+static void
+takes_an_export_back_when_its_manager_is_gone(void **state)
+{
+    struct error err = ERROR_INIT;
+    struct buf text;
+
+    (void)state;
+    must_import(HEADER "one" TAIL "two" TAIL, 2, 0, 0);
+    assert_int_equal(db_write(f.db, delete_jane, NULL, &err), ERR_OK);
+    export(&text);
+    must_stay(buf_view(&text));
+    buf_done(&text);
+    must_refuse(
+        HEADER "three" TAIL "one" TAIL,
+        "Line 2: Value of \"manager\" is empty or contains invalid data.");
+    must_import(HEADER "one,X,B,1,a@b,jane.doe,2020-01-01,2020-12-31\n", 0, 1,
+                0);
+}
+
+static void
+takes_an_export_back_when_an_attribute_became_required(void **state)
+{
+    static const char header[] = "accountName,firstName,lastName,phone,email,"
+                                 "manager,startDate,endDate,badge\n";
+    static const char lacking[] =
+        "Column: \"[]\" is unknown and/or column: \"[badge]\" is missing";
+    struct error err = ERROR_INIT;
+    struct buf before, after, text;
+
+    (void)state;
+    must_import(HEADER "one" TAIL "two" TAIL, 2, 0, 0);
+    export(&before);
+    assert_int_equal(db_write(f.db, add_required, NULL, &err), ERR_OK);
+    export(&after);
+    assert_memory_equal(after.data, header, sizeof(header) - 1);
+    must_stay(buf_view(&before));
+    must_stay(buf_view(&after));
+    buf_done(&before);
+    buf_done(&after);
+
+    must_refuse(HEADER, lacking);
+    must_refuse(HEADER "one" TAIL "three" TAIL, lacking);
+    must_refuse(HEADER "one" TAIL "x,y\n", lacking);
+    must_refuse(HEADER "two,X,B,1,a@b,jane.doe,2020-01-01,2020-12-31\n",
+                lacking);
+    buf_init(&text, 1 << 16);
+    buf_printf(&text, "%sone,X,B,1,a@b,jane.doe,2020-01-01,2020-12-31,\n",
+               header);
+    must_refuse(text.data, "Line 2: badge is required;");
+    buf_done(&text);
 }
 
 static void
@@ -753,6 +860,8 @@ main(void)
         IN_FRESH_SOURCE(reads_a_header_line_alone),
         IN_FRESH_SOURCE(reports_every_bad_line_with_its_number),
         IN_FRESH_SOURCE(updates_what_is_there_and_leaves_equal_records_alone),
+        IN_FRESH_SOURCE(takes_an_export_back_when_its_manager_is_gone),
+        IN_FRESH_SOURCE(takes_an_export_back_when_an_attribute_became_required),
         IN_FRESH_SOURCE(refuses_a_record_twice_in_a_file_that_updates),
         IN_FRESH_SOURCE(keeps_clears_and_overwrites_custom_values),
         IN_FRESH_SOURCE(takes_the_guard_off),

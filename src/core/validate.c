@@ -105,8 +105,10 @@ validate_record(const struct schema *schema, const struct values *values,
 
         bool valid = faults->count == before;
 
+        /* A record keeps the manager it has, whoever deleted that identity. */
         if (i == FIELD_MANAGER && valid && managers != NULL &&
-            schema->check_managers)
+            schema->check_managers &&
+            (old == NULL || !str_eq(text, old->text[i])))
             rc = check_manager(managers, name, &text, faults, err);
         if (rc != ERR_OK)
             return rc;
@@ -120,17 +122,30 @@ validate_record(const struct schema *schema, const struct values *values,
                   schema->attribute[FIELD_END_DATE].technical_name,
                   "is before startDate");
 
+    size_t kept = 0; /* faults that the old record has as well */
+
     buf_clear(custom);
     for (size_t i = FIELD_COUNT; i < schema->count; i++) {
-        struct str value = values->value[i];
+        int64_t number = schema->attribute[i].number;
+        struct str value = values->value[i], was = {NULL, 0};
+        size_t before = faults->count;
 
-        if (value.at == NULL && old != NULL)
-            value = custom_find(old->custom, schema->attribute[i].number);
+        if (old != NULL)
+            was = custom_find(old->custom, number);
+        if (value.at == NULL)
+            value = was;
         check_custom(&schema->attribute[i], value, custom, faults);
+        if (old != NULL && faults->count > before && str_eq(value, was)) {
+            custom_add(custom, number, value);
+            kept++;
+        }
     }
     if (custom->failed)
         return error_busy(err, "no memory for custom values");
     ret->custom = buf_view(custom);
+    /* A new required attribute bites at the next write; this is none. */
+    if (kept > 0 && kept == faults->count && record_same(schema, old, ret))
+        faults->count = 0;
     return faults->count == 0 ? ERR_OK : ERR_VALUE;
 }
 

@@ -49,7 +49,9 @@ struct faults {
 /* Check and convert: trims, parses dates, resolves the manager, compares the
  * dates, packs custom values into *custom (cleared first). `old` is the record
  * that is updated, or NULL for a new one: custom attributes whose value is
- * absent keep what `old` has, others are cleared by an empty value. ERR_OK with
+ * absent keep what `old` has, others are cleared by an empty value. The manager
+ * that `old` has is not looked up again, and values that change nothing may
+ * lack what became required since. ERR_OK with
  * faults->count == 0 and *ret filled (key, id, source and times untouched);
  * ERR_VALUE with faults, in the order of the schema; anything else is a failure
  * of the database. The manager's alias in *ret lives as long as what `managers`

@@ -240,6 +240,45 @@ keeps_absent_custom_values_of_an_old_record(void **state)
 }
 
 static void
+checks_only_what_an_old_record_has_not(void **state)
+{
+    static const struct {
+        const char *manager, *phone, *cost; /* cost NULL: absent */
+        const char *faulty;                 /* the only fault; NULL: none */
+    } cases[] = {
+        {"gone", "1", "", NULL},           {" gone ", "1", NULL, NULL},
+        {"gone", "1", " ", "costCenter"},  {"gone", "2", "", "costCenter"},
+        {"gone", "2", NULL, "costCenter"}, {"gone", "2", "5", NULL},
+        {"Gone", "1", "5", "manager"},     {"jane.doe", "1", "", "costCenter"},
+    };
+    struct schema schema = make_schema();
+    struct values values = good_values();
+    struct outcome old;
+
+    (void)state;
+    schema.check_managers = schema.attribute[NUMBER_COST - 1].required = false;
+    values.value[FIELD_MANAGER] = STR("gone");
+    values.value[FIELD_PHONE] = STR("1");
+    values.value[NUMBER_COST - 1] = STR("");
+    old = validate(&schema, &values, NULL);
+    assert_int_equal(old.rc, ERR_OK);
+    schema.check_managers = schema.attribute[NUMBER_COST - 1].required = true;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        values.value[FIELD_MANAGER] = str_of(cases[i].manager);
+        values.value[FIELD_PHONE] = str_of(cases[i].phone);
+        values.value[NUMBER_COST - 1] = str_of(cases[i].cost);
+        struct outcome outcome = validate(&schema, &values, &old.record);
+
+        assert_int_equal(outcome.faults.count, cases[i].faulty != NULL);
+        assert_int_equal(outcome.rc, cases[i].faulty ? ERR_VALUE : ERR_OK);
+        if (cases[i].faulty != NULL)
+            assert_str(outcome.faults.fault[0].field, cases[i].faulty);
+        buf_done(&outcome.custom);
+    }
+    buf_done(&old.custom);
+}
+
+static void
 stores_managers_as_sent_when_they_are_not_checked(void **state)
 {
     struct schema schema = make_schema();
@@ -445,6 +484,7 @@ main(void)
         cmocka_unit_test(counts_lengths_in_code_points),
         cmocka_unit_test(refuses_a_nul_in_a_custom_value),
         cmocka_unit_test(keeps_absent_custom_values_of_an_old_record),
+        cmocka_unit_test(checks_only_what_an_old_record_has_not),
         cmocka_unit_test(stores_managers_as_sent_when_they_are_not_checked),
         cmocka_unit_test(names_faults_as_the_contract_does),
         cmocka_unit_test(gives_reasons_to_people),
