@@ -497,10 +497,11 @@ of_many_refreshes_with_one_token_at_most_one_works(void **state)
         assert_int_equal(
             pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
     }
-    for (size_t i = 0; i < COUNT(racers); i++) {
+    for (size_t i = 0; i < COUNT(racers); i++)
         pthread_join(racers[i].thread, NULL);
+    for (size_t i = 0; i < COUNT(racers); i++) {
         won += racers[i].got != NULL;
-        /* The others gave it away. */
+        /* The others, who came after it, gave it away. */
         if (racers[i].got != NULL)
             refused(world, renew(world, racers[i].got, NULL), "invalid_grant",
                     "revoked");
