@@ -63,6 +63,11 @@ SELECT id, kind, name, secret_sha256, identity_id, scopes, grants,
 -- name: client_delete     role: writer
 DELETE FROM client WHERE kind = $1 AND id = $2;
 
+-- name: client_longest_refresh
+SELECT COALESCE(MAX(refresh_seconds), 0)
+  FROM client
+ WHERE grants LIKE '%REFRESH_TOKEN%';
+
 -- name: client_used     role: writer
 UPDATE client SET last_used_ms = $2 WHERE id = $1;
 
@@ -75,3 +80,11 @@ VALUES ($1, $2, $3, $4);
 SELECT kid, private_der, created_ms, expires_ms
   FROM signing_key
  ORDER BY created_ms DESC, kid DESC;
+
+-- name: signing_key_retire     role: writer
+UPDATE signing_key SET expires_ms = $1 WHERE expires_ms IS NULL;
+
+-- name: signing_key_sweep     role: writer
+-- Those in use only when everything goes.
+DELETE FROM signing_key
+ WHERE COALESCE(expires_ms, 9223372036854775807) <= $1;

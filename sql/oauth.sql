@@ -67,6 +67,9 @@ UPDATE token_family
 -- name: family_delete     role: writer
 DELETE FROM token_family WHERE id = $1;
 
+-- name: family_last_end
+SELECT COALESCE(MAX(expires_ms), 0) FROM token_family;
+
 -- name: session_sweep     role: writer
 DELETE FROM login_session WHERE expires_ms <= $1;
 

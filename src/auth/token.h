@@ -25,6 +25,12 @@ void token_service_close(struct token_service *service);
 
 /* Make a signing key and store it: part of `nelm init`. */
 enum error_code token_key_create(struct db_tx *tx, struct error *err) MUST_USE;
+/* A new key signs from now on, on every node. The old one verifies until the
+ * last token that it may have signed has ended; with `revoke` no old key
+ * verifies any more, so that every token must be fetched again. ERR_CONFLICT
+ * when as many keys as there may be still verify. */
+enum error_code token_key_rotate(struct db_tx *tx, bool revoke,
+                                 struct error *err) MUST_USE;
 
 /* Who sent this Authorization header? With SQLite answers without blocking;
  * `may_block` false on a remote database may say ERR_LATER. Cached until the

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "store/auth_store.h"
 #include "store/identity_store.h"
+#include "store/oauth_store.h"
 
 #define ROW_BYTES 262144       /* of the rows of a grant, read again once */
 #define USED_EVERY_MS 86400000 /* last_used is noted once a day */
@@ -152,7 +153,10 @@ note_use(struct db_tx *tx, void *context, struct error *err)
 {
     const struct use *use = context;
 
-    return client_used(tx, &use->client_id, use->now_ms, err);
+    enum error_code rc = oauth_sweep(tx, use->now_ms, err);
+
+    return rc == ERR_OK ? client_used(tx, &use->client_id, use->now_ms, err)
+                        : rc;
 }
 
 static enum error_code
@@ -164,7 +168,7 @@ sign(const struct key_set *keys, const struct claims *claims, struct buf *to,
     enum error_code rc;
 
     for (size_t i = 0; i < keys->count && key == NULL; i++) {
-        if (key_usable(&keys->keys[i], claims->issued_s * 1000))
+        if (keys->keys[i].expires_ms == 0)
             key = &keys->keys[i];
     }
     if (key == NULL)

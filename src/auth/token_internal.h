@@ -1,6 +1,6 @@
 /*
- * token_internal.h - what token.c, token_grant.c and token_redeem.c share, and
- * nobody else.
+ * token_internal.h - what token.c and the other token_*.c share, and nobody
+ * else.
  *
  * Memory:  a key_set is counted: key_set_unref().
  * Errors:  as db.h.
@@ -18,7 +18,7 @@
 #include "auth/token.h"
 #include "auth/token_cache.h"
 
-#define KEYS_MAX 16 /* the newest so many; a rotation leaves one behind */
+#define KEYS_MAX 16 /* that verify at once; a rotation leaves one behind */
 
 /* The signing keys of one auth_epoch, newest first. */
 struct key_set {

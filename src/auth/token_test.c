@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "auth/jwt.h"
+#include "auth/token_internal.h"
 #include "base/secret.h"
 #include "db/migrate.h"
 #include "store/auth_store.h"
@@ -814,6 +815,138 @@ keys_rotate_without_a_restart(void **state)
     buf_done(&after);
 }
 
+static enum error_code
+rotate_keys(struct db_tx *tx, void *context, struct error *err)
+{
+    const bool *revoke = context;
+
+    return token_key_rotate(tx, *revoke, err);
+}
+
+static size_t
+count_jwks(struct world *world)
+{
+    json_t *document = jwks(world);
+    size_t count = json_array_size(json_object_get(document, "keys"));
+
+    json_decref(document);
+    return count;
+}
+
+#define DAY_LATER (NOW_MS + DAY_MS)
+
+static void
+an_old_key_verifies_until_its_last_token_ends(void **state)
+{
+    struct world *world = *state;
+    struct buf before, after;
+    bool revoke = false;
+    json_t *document;
+
+    /* No refresh token of this client outlives an access token. */
+    run_sql(world, "UPDATE client SET refresh_seconds = 60");
+    get_token(world, world->pat_id, world->pat_secret, &before);
+    /* The clock of whoever rotates is an hour behind. */
+    clock_set_for_test(NOW_MS - 3600000);
+    assert_int_equal(db_write(world->db, rotate_keys, &revoke, NULL), ERR_OK);
+    clock_set_for_test(NOW_MS + 1);
+    get_token(world, world->pat_id, world->pat_secret, &after);
+    document = jwks(world);
+    check_kid(&before, document, 0);
+    check_kid(&after, document, 1); /* signed by what is in use */
+    json_decref(document);
+    expect(world, buf_view(&before), NULL);
+    expect(world, buf_view(&after), NULL);
+    buf_done(&after);
+
+    clock_set_for_test(NOW_MS + 43199000);
+    get_token(world, world->api_id, world->api_secret, &after);
+    assert_int_equal(count_jwks(world), 1);
+    expect(world, buf_view(&after), NULL);
+    buf_done(&before);
+    buf_done(&after);
+}
+
+static void
+a_retired_key_outlives_every_refresh_token(void **state)
+{
+    struct world *world = *state;
+    bool revoke = false;
+
+    run_sql(world, "UPDATE client SET refresh_seconds = 86400");
+    assert_int_equal(db_write(world->db, rotate_keys, &revoke, NULL), ERR_OK);
+    clock_set_for_test(DAY_LATER);
+    assert_int_equal(count_jwks(world), 2);
+    clock_set_for_test(DAY_LATER + 300000);
+    assert_int_equal(count_jwks(world), 1);
+}
+
+static bool
+count_row(void *context, const struct signing_key *row)
+{
+    (void)row;
+    ++*(size_t *)context;
+    return true;
+}
+
+static void
+a_swept_key_leaves_nothing_behind(void **state)
+{
+    struct world *world = *state;
+    bool revoke = false;
+    struct buf header;
+    struct db_tx *tx;
+    size_t rows = 0;
+
+    assert_int_equal(db_write(world->db, rotate_keys, &revoke, NULL), ERR_OK);
+    clock_set_for_test(DAY_LATER + 300000);
+    /* A grant notes the use of its client and sweeps on the way. */
+    get_token(world, world->pat_id, world->pat_secret, &header);
+    assert_int_equal(db_read_begin(world->db, &tx, NULL), ERR_OK);
+    assert_int_equal(signing_key_each(tx, count_row, &rows, NULL), ERR_OK);
+    db_read_end(tx);
+    assert_int_equal(rows, 1);
+    buf_done(&header);
+}
+
+static void
+revoked_keys_verify_nothing(void **state)
+{
+    struct world *world = *state;
+    struct buf before, after;
+    bool revoke = true;
+
+    get_token(world, world->pat_id, world->pat_secret, &before);
+    expect(world, buf_view(&before), NULL);
+    assert_int_equal(db_write(world->db, rotate_keys, &revoke, NULL), ERR_OK);
+    expect(world, buf_view(&before), FORGED);
+    get_token(world, world->pat_id, world->pat_secret, &after);
+    expect(world, buf_view(&after), NULL);
+    assert_int_equal(count_jwks(world), 1);
+    buf_done(&before);
+    buf_done(&after);
+}
+
+static void
+no_key_is_forgotten_while_it_verifies(void **state)
+{
+    struct world *world = *state;
+    struct error err = ERROR_INIT;
+    bool revoke = false;
+
+    for (int i = 1; i < KEYS_MAX; i++)
+        assert_int_equal(db_write(world->db, rotate_keys, &revoke, NULL),
+                         ERR_OK);
+    assert_int_equal(count_jwks(world), KEYS_MAX);
+    assert_int_equal(db_write(world->db, rotate_keys, &revoke, &err),
+                     ERR_CONFLICT);
+    assert_non_null(strstr(err.text, "16 keys"));
+    assert_int_equal(count_jwks(world), KEYS_MAX);
+    clock_set_for_test(DAY_LATER + 300000);
+    assert_int_equal(db_write(world->db, rotate_keys, &revoke, NULL), ERR_OK);
+    assert_int_equal(count_jwks(world), 2);
+}
+
 static void
 without_a_key_nothing_is_signed(void **state)
 {
@@ -958,9 +1091,10 @@ threads_agree_on_who_is_there(void **state)
             assert_int_equal(pthread_create(&threads[i], NULL, knock, &crowd),
                              0);
         for (int i = 0; i < 30; i++) {
-            db_work *work = i % 10 == 9 ? add_key : move_epoch;
+            db_work *work = i % 10 == 9 ? rotate_keys : move_epoch;
+            bool revoke = false;
 
-            assert_int_equal(db_write(world->db, work, NULL, NULL), ERR_OK);
+            assert_int_equal(db_write(world->db, work, &revoke, NULL), ERR_OK);
         }
         for (size_t i = 0; i < COUNT(threads); i++)
             pthread_join(threads[i], NULL);
@@ -996,6 +1130,11 @@ main(void)
         TEST(a_token_cannot_change_its_owner),
         TEST(a_public_client_has_no_secret_to_guess),
         TEST(keys_rotate_without_a_restart),
+        TEST(an_old_key_verifies_until_its_last_token_ends),
+        TEST(a_retired_key_outlives_every_refresh_token),
+        TEST(a_swept_key_leaves_nothing_behind),
+        TEST(revoked_keys_verify_nothing),
+        TEST(no_key_is_forgotten_while_it_verifies),
         TEST(without_a_key_nothing_is_signed),
         TEST(a_failing_database_is_not_a_refusal),
         TEST(last_use_is_noted_once_a_day),

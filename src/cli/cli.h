@@ -106,6 +106,7 @@ cli_run cmd_workgroup_add, cmd_workgroup_remove, cmd_workgroup_list;
 cli_run cmd_token_create, cmd_token_list, cmd_token_delete;
 cli_run cmd_client_create, cmd_client_list, cmd_client_delete;
 cli_run cmd_source_create, cmd_source_list;
+cli_run cmd_key_rotate, cmd_key_list;
 cli_run cmd_import, cmd_export, cmd_sample, cmd_sample_identities;
 cli_run cmd_audit_list;
 cli_run cmd_serve;

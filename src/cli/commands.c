@@ -125,6 +125,22 @@ const struct cli_command cli_commands[] = {
      .help = "Delete an API client. Its access tokens stop working at once.",
      .run = cmd_client_delete},
 
+    {.name = "key rotate",
+     .uses = DB,
+     .help = "Sign access tokens with a new key from now on, on every server "
+             "at once. The old key verifies what it signed until the last of "
+             "those tokens has ended, and is deleted then. Prints all keys as "
+             "\"key list\" does.",
+     .options = {{"revoke", NULL, OPTION_MAY,
+                  "delete the old keys at once, as when one was stolen: every "
+                  "token must be fetched again"}},
+     .run = cmd_key_rotate},
+    {.name = "key list",
+     .uses = DB,
+     .help = "List the keys that sign or still verify access tokens. Nothing "
+             "secret is shown.",
+     .run = cmd_key_list},
+
     {.name = "source create",
      .uses = DB | USED_BY_SOURCE,
      .help = "Add a source of non-employees. Prints it as the API does.",

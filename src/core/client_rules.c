@@ -14,7 +14,7 @@
 
 /* Lives of access and refresh tokens, in seconds. */
 #define LIFE_MIN 15
-#define LIFE_MAX 43200
+#define LIFE_MAX CLIENT_TOKEN_SECONDS_MAX
 #define REFRESH_MAX 31536000
 
 /* Six months are 181 to 184 days. */

@@ -269,6 +269,17 @@ client_delete(struct db_tx *tx, enum client_kind kind, const struct uuid *id,
 }
 
 enum error_code
+client_longest_refresh(struct db_tx *tx, int64_t *ret, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_CLIENT_LONGEST_REFRESH);
+    enum error_code rc = db_step(query, err);
+
+    if (rc == ERR_OK)
+        *ret = db_col_int(query, 0);
+    return row_done(query, rc, NULL, err);
+}
+
+enum error_code
 client_used(struct db_tx *tx, const struct uuid *id, int64_t now_ms,
             struct error *err)
 {
@@ -315,4 +326,22 @@ signing_key_each(struct db_tx *tx, signing_key_visit *visit, void *context,
     if (rc == ERR_END)
         rc = ERR_OK;
     return row_done(query, rc, NULL, err);
+}
+
+enum error_code
+signing_key_retire(struct db_tx *tx, int64_t expires_ms, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SIGNING_KEY_RETIRE);
+
+    db_int(query, 1, expires_ms);
+    return db_run(query, NULL, err);
+}
+
+enum error_code
+signing_key_sweep(struct db_tx *tx, int64_t now_ms, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SIGNING_KEY_SWEEP);
+
+    db_int(query, 1, now_ms);
+    return db_run(query, NULL, err);
 }

@@ -26,7 +26,8 @@ enum error_code auth_epoch(struct db_tx *tx, int64_t *ret,
 /* Make every cached verification of a token stale. */
 enum error_code auth_epoch_move(struct db_tx *tx, struct error *err) MUST_USE;
 
-#define CLIENT_REFRESH_SECONDS 86400 /* life of a refresh token, by default */
+#define CLIENT_REFRESH_SECONDS 86400   /* life of a refresh token, by default */
+#define CLIENT_TOKEN_SECONDS_MAX 43200 /* of an access token, at most */
 
 /* Fills id and times. */
 enum error_code client_insert(struct db_tx *tx, struct client *client,
@@ -61,6 +62,10 @@ enum error_code client_list_count(struct db_tx *tx, enum client_kind kind,
 enum error_code client_delete(struct db_tx *tx, enum client_kind kind,
                               const struct uuid *id,
                               struct error *err) MUST_USE;
+/* The longest life, in seconds, of a refresh token that any client may get; 0:
+ * none may. */
+enum error_code client_longest_refresh(struct db_tx *tx, int64_t *ret,
+                                       struct error *err) MUST_USE;
 /* Note the use; callers do so at most once a day per client. */
 enum error_code client_used(struct db_tx *tx, const struct uuid *id,
                             int64_t now_ms, struct error *err) MUST_USE;
@@ -78,5 +83,11 @@ enum error_code signing_key_insert(struct db_tx *tx,
 typedef bool signing_key_visit(void *context, const struct signing_key *key);
 enum error_code signing_key_each(struct db_tx *tx, signing_key_visit *visit,
                                  void *context, struct error *err) MUST_USE;
+/* The key in use stops signing and verifies until then. */
+enum error_code signing_key_retire(struct db_tx *tx, int64_t expires_ms,
+                                   struct error *err) MUST_USE;
+/* Delete the keys that ended by then; with INT64_MAX all of them. */
+enum error_code signing_key_sweep(struct db_tx *tx, int64_t now_ms,
+                                  struct error *err) MUST_USE;
 
 #endif

@@ -229,6 +229,17 @@ family_delete(struct db_tx *tx, const struct uuid *id, struct error *err)
 }
 
 enum error_code
+family_last_end(struct db_tx *tx, int64_t *ret, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_FAMILY_LAST_END);
+    enum error_code rc = db_step(query, err);
+
+    if (rc == ERR_OK)
+        *ret = db_col_int(query, 0);
+    return row_done(query, rc, NULL, err);
+}
+
+enum error_code
 oauth_sweep(struct db_tx *tx, int64_t now_ms, struct error *err)
 {
     const struct {
@@ -237,7 +248,8 @@ oauth_sweep(struct db_tx *tx, int64_t now_ms, struct error *err)
     } sweeps[] = {{STMT_SESSION_SWEEP, 0},
                   {STMT_ATTEMPT_SWEEP, 0},
                   {STMT_CODE_SWEEP, CODE_KEPT_MS},
-                  {STMT_FAMILY_SWEEP, 0}};
+                  {STMT_FAMILY_SWEEP, 0},
+                  {STMT_SIGNING_KEY_SWEEP, 0}};
     enum error_code rc = ERR_OK;
 
     for (size_t i = 0; i < COUNT(sweeps) && rc == ERR_OK; i++) {

@@ -98,7 +98,11 @@ enum error_code family_rotate(struct db_tx *tx,
 enum error_code family_delete(struct db_tx *tx, const struct uuid *id,
                               struct error *err) MUST_USE;
 
-/* Forget what expired. */
+/* When the last of all families ends; 0 without any. */
+enum error_code family_last_end(struct db_tx *tx, int64_t *ret,
+                                struct error *err) MUST_USE;
+
+/* Forget what expired, retired signing keys among it. */
 enum error_code oauth_sweep(struct db_tx *tx, int64_t now_ms,
                             struct error *err) MUST_USE;
 
