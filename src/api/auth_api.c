@@ -186,11 +186,12 @@ static enum error_code
 token_limit(struct call *call, struct str client_id, struct error *err)
 {
     const struct api_options *options = &call->api->options;
-    struct str peer = call->exchange->request.peer;
+    struct net_address peer = net_user(&call->exchange->request.peer);
     int64_t now = clock_mono_ms();
     unsigned wait = 0;
 
-    if (limiter_take(options->token_addresses, peer.at, peer.len, now, &wait) &&
+    if (limiter_take(options->token_addresses, &peer, sizeof(peer), now,
+                     &wait) &&
         (client_id.len == 0 ||
          limiter_take(options->token_clients, client_id.at, client_id.len, now,
                       &wait)))
@@ -244,7 +245,7 @@ base_url(const struct call *call)
 {
     const struct http_request *http = &call->exchange->request;
     struct arena *arena = &call->exchange->arena;
-    struct str host = http_header(http, "Host");
+    struct str host = http->host;
 
     if (call->api->options.public_url != NULL)
         return str_of(call->api->options.public_url);

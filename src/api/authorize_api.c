@@ -550,8 +550,10 @@ sign_in(struct visit *visit, struct error *err)
         problems.password = "Enter your password";
     if (problems.username || problems.password)
         return login_page(visit, 400, problems, err);
-    if (!limiter_take(options->token_addresses, with.address.at,
-                      with.address.len, clock_mono_ms(), &wait_s))
+    struct net_address user = net_user(&with.address);
+
+    if (!limiter_take(options->token_addresses, &user, sizeof(user),
+                      clock_mono_ms(), &wait_s))
         return wait_page(visit, wait_s, err);
     rc = signin(options->db, &with, cookie_text, &wait_s, err);
     if (rc == ERR_RATE)

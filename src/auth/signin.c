@@ -1,7 +1,5 @@
 #include "auth/signin.h"
 
-#include <arpa/inet.h>
-
 #include "auth/password.h"
 #include "base/secret.h"
 #include "base/utf8.h"
@@ -36,36 +34,12 @@ struct attempt {
     struct login_session session;
 };
 
-/* The part of an address that one guesser has to himself: all of IPv4, a
- * network of IPv6. */
-static struct str
-address_key(struct str address, unsigned char to[16])
-{
-    char text[INET6_ADDRSTRLEN];
-
-    if (address.len < sizeof(text)) {
-        memcpy(text, address.at, address.len);
-        text[address.len] = '\0';
-        if (inet_pton(AF_INET6, text, to) == 1)
-            return str_n((const char *)to, 8);
-    }
-    return address;
-}
-
-/* A proxy on this machine speaks for everybody: its address says nothing. */
-static bool
-is_loopback(struct str address)
-{
-    return str_eq(address, STR("::1")) ||
-           (address.len > 4 && memcmp(address.at, "127.", 4) == 0);
-}
-
 static void
 attempt_init(struct attempt *attempt, const struct signin *with,
              struct arena *arena)
 {
     char folded[3 * ALIAS_MAX + 1];
-    unsigned char network[16];
+    struct net_address address = net_user(&with->address);
     struct str alias = str_n(with->alias.at,
                              MIN(with->alias.len, (size_t)ALIAS_MAX));
 
@@ -73,10 +47,12 @@ attempt_init(struct attempt *attempt, const struct signin *with,
         .with = with, .now_ms = clock_now_ms(), .counts = 1, .arena = arena};
     secret_hash(str_n(folded, utf8_fold(alias, folded)),
                 attempt->by[BY_ALIAS].key);
-    if (with->address.len == 0 || is_loopback(with->address))
+    /* A proxy on this machine that nobody told us to trust speaks for
+     * everybody: its address says nothing. */
+    if (net_is_loopback(&with->address))
         return;
     attempt->counts = COUNTS;
-    secret_hash(address_key(with->address, network),
+    secret_hash(str_n((const char *)address.bytes, sizeof(address.bytes)),
                 attempt->by[BY_ADDRESS].key);
     /* An alias that looks like an address is another key. */
     attempt->by[BY_ADDRESS].key[0] ^= 1;

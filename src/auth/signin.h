@@ -17,12 +17,13 @@
 #define NELM_AUTH_SIGNIN_H
 
 #include "auth/token.h"
+#include "base/net.h"
 
 #define SESSION_SECONDS 43200
 
 struct signin {
     struct str alias, password;
-    struct str address; /* of the peer */
+    struct net_address address; /* of the peer */
     const struct uuid *request_id;
 };
 

@@ -82,10 +82,9 @@ static enum error_code
 attempt(struct world *world, const char *alias, const char *password,
         const char *address, char cookie[SECRET_TEXT], unsigned *ret_wait_s)
 {
-    const struct signin with = {.alias = str_of(alias),
-                                .password = str_of(password),
-                                .address = str_of(address)};
+    struct signin with = {.alias = str_of(alias), .password = str_of(password)};
 
+    assert_true(net_parse(str_of(address), &with.address));
     return signin(world->db, &with, cookie, ret_wait_s, NULL);
 }
 

@@ -73,6 +73,12 @@ setting_form(const struct setting *row, struct buf *to)
     case SETTING_RATE:
         buf_text(to, "COUNT/TIME, such as 100/10s, or off");
         break;
+    case SETTING_NETWORKS:
+        buf_printf(to,
+                   "a list of at most %d networks such as "
+                   "10.0.0.0/8,::1, or empty",
+                   NETS_MAX);
+        break;
     case SETTING_LEVEL:
         buf_text(to, "error, warn, info or debug");
         break;
@@ -192,6 +198,8 @@ parse(const struct setting *row, struct str text, void *to)
         return parse_number(text, times, row->least, row->most, to);
     case SETTING_RATE:
         return parse_rate(text, to);
+    case SETTING_NETWORKS:
+        return nets_parse(text, to);
     case SETTING_LEVEL:
         return log_level_parse(text, to);
     case SETTING_TEXT:

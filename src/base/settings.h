@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/net.h"
 
 enum setting_kind {
     SETTING_TEXT,
@@ -27,6 +28,7 @@ enum setting_kind {
     SETTING_SIZE,
     SETTING_SECONDS,
     SETTING_RATE,
+    SETTING_NETWORKS, /* addresses and networks */
     SETTING_LEVEL
 };
 
@@ -43,6 +45,7 @@ struct rate {
 #define SETTING_TYPE_SIZE uint64_t
 #define SETTING_TYPE_SECONDS uint64_t
 #define SETTING_TYPE_RATE struct rate
+#define SETTING_TYPE_NETWORKS struct nets
 #define SETTING_TYPE_LEVEL enum log_level
 
 struct settings {

@@ -189,6 +189,16 @@ unknown_flag(struct cli *cli, struct str name, struct error *err)
                      near.best ? near.best : "", near.best ? "?" : "");
 }
 
+/* A switch among the settings may stand alone: "--insecure" is "--insecure
+ * on". */
+static bool
+is_bare(const struct setting *setting, const char *next)
+{
+    return setting != NULL && setting->kind == SETTING_SWITCH &&
+           (next == NULL ||
+            (strcmp(next, "on") != 0 && strcmp(next, "off") != 0));
+}
+
 /* One "--name", "--name=value" or "--name" "value". */
 static enum error_code MUST_USE
 parse_flag(struct cli *cli, char **argv, int *at, const char *flags[SETTINGS],
@@ -211,6 +221,8 @@ parse_flag(struct cli *cli, char **argv, int *at, const char *flags[SETTINGS],
 
     if (is_switch) {
         text = "";
+    } else if (text == NULL && is_bare(setting, argv[*at + 1])) {
+        text = "on";
     } else if (text == NULL) {
         text = argv[*at + 1];
         if (text == NULL || strncmp(text, "--", 2) == 0)

@@ -194,6 +194,8 @@ start_http(struct service *service, struct error *err)
         .listen = settings->listen,
         .tls_cert = tls ? settings->tls_cert : NULL,
         .tls_key = tls ? settings->tls_key : NULL,
+        .trusted_proxies = &settings->trusted_proxy,
+        .insecure = settings->insecure,
         .event_threads = (unsigned)settings->event_threads,
         .workers = (unsigned)settings->workers,
         .max_waiting = (unsigned)settings->max_waiting,

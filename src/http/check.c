@@ -47,11 +47,11 @@ is_target(struct str text)
     return text.len > 0;
 }
 
-static bool
-is_host(struct str text)
+bool
+http_is_host(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (strchr(" \t,/\\?#@", text.at[i]) != NULL)
+        if (strchr(" \t,/\\?#@\"<>", text.at[i]) != NULL)
             return false;
     return true;
 }
@@ -86,7 +86,8 @@ http_check_head(struct http_request *request, struct str version,
             return refuse(err, "malformed header value");
         if (str_eq_nocase(field->name, STR("Host"))) {
             hosts++;
-            if (!is_host(str_trim(field->value)))
+            request->host = str_trim(field->value);
+            if (!http_is_host(request->host))
                 return refuse(err, "malformed Host");
         } else if (str_eq_nocase(field->name, STR("Content-Length"))) {
             /* Equal ones are legal to accept, and nobody sends them but to

@@ -13,10 +13,13 @@
 /* Refuse ambiguity (RFC 9112): version not 1.0 or 1.1; not exactly one Host
  * with 1.1; bad names (space before the colon) or values (NUL, bare CR, LF);
  * Content-Length that comes twice, is not all digits, or stands beside
- * Transfer-Encoding; any coding but one "chunked". Sets request->has_body
- * and body_length, and trims the values. */
+ * Transfer-Encoding; any coding but one "chunked". Sets request->has_body,
+ * body_length and host, and trims the values. */
 enum error_code http_check_head(struct http_request *request,
                                 struct str version, struct error *err) MUST_USE;
+
+/* May it stand for the host in a URL of ours? */
+bool http_is_host(struct str text);
 
 /* Split request->target into path and query; decode the query as
  * application/x-www-form-urlencoded. Absolute-form targets are accepted. */

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/net.h"
 #include "base/str.h"
 
 #define BACKLOG 1024
 
 /* Open one of the addresses that a name stands for. */
 static int
-open_socket(const struct addrinfo *info, unsigned *ret_port)
+open_socket(const struct addrinfo *info, unsigned *ret_port, bool *ret_loopback)
 {
     int fd = socket(info->ai_family,
                     info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -36,6 +37,9 @@ open_socket(const struct addrinfo *info, unsigned *ret_port)
     }
     /* The port lies at the same place for both families. */
     *ret_port = ntohs(((const struct sockaddr_in *)&bound)->sin_port);
+    struct net_address address = net_of_socket((const struct sockaddr *)&bound);
+
+    *ret_loopback = net_is_loopback(&address);
     return fd;
 }
 
@@ -70,7 +74,7 @@ listener_init(struct listener *listener, const char *text, const char *scheme,
         return error_set(err, ERR_VALUE, "cannot listen on \"%s\": %s", text,
                          gai_strerror(rc));
     for (struct addrinfo *at = found; at && listener->fd < 0; at = at->ai_next)
-        listener->fd = open_socket(at, &listener->port);
+        listener->fd = open_socket(at, &listener->port, &listener->loopback);
     int saved = errno;
 
     freeaddrinfo(found);

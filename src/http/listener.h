@@ -9,11 +9,14 @@
 #ifndef NELM_HTTP_LISTENER_H
 #define NELM_HTTP_LISTENER_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 struct listener {
     int fd; /* does not block */
     unsigned port;
+    bool loopback; /* only this machine reaches it */
     char url[320]; /* scheme://HOST:PORT with the port that we got */
 };
 

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/net.h"
 #include "base/str.h"
 
 enum http_method {
@@ -47,7 +48,9 @@ struct http_request {
     struct str body;      /* whole, unless it was taken in pieces */
     bool has_body;        /* the head announced one */
     uint64_t body_length; /* announced; UINT64_MAX when chunked */
-    struct str peer;      /* address of the other side, without port */
+    /* What the client has, also behind a trusted proxy: */
+    struct net_address peer;
+    struct str host; /* of our URL; `at` NULL with HTTP/1.0 */
     bool tls;
 };
 

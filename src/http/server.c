@@ -1,6 +1,5 @@
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
@@ -20,6 +19,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "http/check.h"
+#include "http/forwarded.h"
 #include "http/listener.h"
 #include "http/watch.h"
 #include "http/workers.h"
@@ -69,7 +69,8 @@ struct conn {
     uint64_t discarded;
     uint64_t body_bytes; /* of the answer, as far as they are sent at all */
     uint64_t acked;      /* watch_acked() before a file */
-    char peer[INET6_ADDRSTRLEN];
+    bool proxied;        /* the other side is a trusted proxy */
+    struct net_address peer;
     _Alignas(max_align_t) char user[];
 };
 
@@ -413,7 +414,7 @@ take_head(struct conn *conn, const char *method, const char *version,
     x->began_us = mono_us();
     request->method_text = str_of(method);
     request->method = method_of(request->method_text);
-    request->peer = str_of(conn->peer);
+    request->peer = conn->peer;
     request->tls = conn->server->cert != NULL;
     request->headers = arena_alloc(&x->arena,
                                    (size_t)count * sizeof(*request->headers));
@@ -427,7 +428,12 @@ take_head(struct conn *conn, const char *method, const char *version,
         return error_cause(err, ERR_SYNTAX, "head too long");
     enum error_code rc = http_check_head(request, str_of(version), err);
 
-    return rc == ERR_OK ? http_parse_target(request, &x->arena, err) : rc;
+    if (rc == ERR_OK)
+        rc = http_parse_target(request, &x->arena, err);
+    if (rc == ERR_OK && conn->proxied)
+        rc = http_forwarded(request, conn->server->options.trusted_proxies,
+                            &x->arena, err);
+    return rc;
 }
 
 /* Go on as far as possible without waiting. */
@@ -643,27 +649,16 @@ on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
 }
 
 static void
-name_peer(const struct sockaddr *address, char to[INET6_ADDRSTRLEN])
-{
-    const struct sockaddr_in *in = (const void *)address;
-    const struct sockaddr_in6 *in6 = (const void *)address;
-
-    if (address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &in->sin_addr, to, INET6_ADDRSTRLEN);
-    else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-        inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, to, INET6_ADDRSTRLEN);
-    else
-        inet_ntop(AF_INET6, &in6->sin6_addr, to, INET6_ADDRSTRLEN);
-}
-
-static void
 greet(struct http_server *server, int fd, const struct sockaddr *address,
       socklen_t address_len)
 {
     struct conn *conn = calloc(1, sizeof(*conn) + server->callbacks.user_size);
+    struct net_address peer = net_of_socket(address);
+    const struct nets *trusted = server->options.trusted_proxies;
+    bool proxied = trusted != NULL && nets_have(trusted, &peer);
 
-    if (conn == NULL || !watch_add(&server->watch, &conn->watched, fd, address,
-                                   clock_mono_ms())) {
+    if (conn == NULL || !watch_add(&server->watch, &conn->watched, fd,
+                                   proxied ? NULL : &peer, clock_mono_ms())) {
         free(conn);
         close(fd);
         return;
@@ -673,7 +668,8 @@ greet(struct http_server *server, int fd, const struct sockaddr *address,
     conn->linger = true;
     arena_init(&conn->exchange.arena, server->options.max_arena_bytes);
     buf_init(&conn->body, 0);
-    name_peer(address, conn->peer);
+    conn->peer = peer;
+    conn->proxied = proxied;
     server->connections++;
 
     struct MHD_Daemon *loop =
@@ -859,6 +855,28 @@ start_threads(struct http_server *server, struct error *err)
                                : error_internal(err, "no thread to accept");
 }
 
+/* What is said in the clear must not leave this machine unasked. */
+static enum error_code
+check_exposure(const struct http_server *server, struct error *err)
+{
+    const struct http_options *o = &server->options;
+
+    if (server->listener.loopback || server->cert != NULL ||
+        (o->trusted_proxies != NULL && o->trusted_proxies->count > 0))
+        return ERR_OK;
+    if (!o->insecure)
+        return error_set(err, ERR_VALUE,
+                         "cannot serve plain HTTP on \"%s\", which other "
+                         "machines reach: set tls-cert and tls-key, or "
+                         "trusted-proxy when a proxy in front of it speaks "
+                         "TLS, or insecure",
+                         o->listen);
+    log_line(LOG_WARN, "insecure",
+             "url=%s text=\"tokens and personal data travel in the clear\"",
+             server->listener.url);
+    return ERR_OK;
+}
+
 static enum error_code
 start(struct http_server *server, struct error *err)
 {
@@ -876,6 +894,9 @@ start(struct http_server *server, struct error *err)
     }
     rc = listener_init(&server->listener, o->listen,
                        server->cert ? "https" : "http", err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = check_exposure(server, err);
     if (rc != ERR_OK)
         return rc;
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -28,6 +28,7 @@
 #ifndef NELM_HTTP_SERVER_H
 #define NELM_HTTP_SERVER_H
 
+#include "base/net.h"
 #include "http/message.h"
 
 enum http_next {
@@ -70,7 +71,10 @@ struct http_callbacks {
 struct http_options {
     const char *listen;             /* "HOST:PORT", "[::1]:8080", port 0: any */
     const char *tls_cert, *tls_key; /* PEM files, or NULL */
-    unsigned event_threads;         /* 0: one per core */
+    const struct nets *trusted_proxies; /* their word on the client counts;
+                                           NULL: nobody's. Borrowed */
+    bool insecure;          /* plain HTTP also where other machines reach it */
+    unsigned event_threads; /* 0: one per core */
     unsigned workers;
     unsigned max_waiting; /* exchanges waiting for a worker; more: 503 */
     unsigned max_connections, max_connections_per_address;

@@ -31,34 +31,14 @@ watch_done(struct watch *watch)
     pthread_mutex_destroy(&watch->lock);
 }
 
-/* An IPv6 user has a whole network of addresses. */
-static void
-network_of(const struct sockaddr *address, uint8_t to[16])
-{
-    memset(to, 0, 16);
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-
-        memcpy(to, &in->sin_addr, sizeof(in->sin_addr));
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)address;
-        const uint8_t *bytes = in6->sin6_addr.s6_addr;
-
-        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-            memcpy(to, bytes + 12, 4);
-        else
-            memcpy(to, bytes, 8);
-    }
-}
-
 static unsigned
-count_of_address(const struct watch *watch, const uint8_t address[16])
+count_of_user(const struct watch *watch, const struct net_address *user)
 {
     unsigned count = 0;
 
     for (size_t i = 0; i < watch->size; i++)
         if (watch->by_fd[i] != NULL &&
-            memcmp(watch->by_fd[i]->address, address, 16) == 0)
+            memcmp(&watch->by_fd[i]->user, user, sizeof(*user)) == 0)
             count++;
     return count;
 }
@@ -81,14 +61,15 @@ make_room(struct watch *watch, size_t fd)
 
 bool
 watch_add(struct watch *watch, struct watched *watched, int fd,
-          const struct sockaddr *address, int64_t now_ms)
+          const struct net_address *address, int64_t now_ms)
 {
     *watched = (struct watched){.fd = fd, .since_ms = now_ms, .begun = true};
-    network_of(address, watched->address);
+    if (address != NULL)
+        watched->user = net_user(address);
     pthread_mutex_lock(&watch->lock);
     bool room = watch->count < watch->max &&
-                (watch->max_per_address == 0 ||
-                 count_of_address(watch, watched->address) <
+                (watch->max_per_address == 0 || address == NULL ||
+                 count_of_user(watch, &watched->user) <
                      watch->max_per_address) &&
                 make_room(watch, (size_t)fd);
 

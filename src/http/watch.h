@@ -20,9 +20,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/compiler.h"
+#include "base/net.h"
 
 enum watch_phase {
     WATCH_REQUEST, /* between requests, or in a request's head */
@@ -33,7 +33,7 @@ enum watch_phase {
 
 struct watched {
     int fd;
-    uint8_t address[16]; /* of the other side; IPv6: its network only */
+    struct net_address user; /* of the other side */
     /* Counts the changes of phase; the low bits are the phase. */
     atomic_uint phase;
     /* The ticking thread's: */
@@ -63,9 +63,10 @@ struct watch {
 void watch_init(struct watch *watch);
 void watch_done(struct watch *watch);
 
-/* Begin to watch; sets every field of `watched`. */
+/* Begin to watch; sets every field of `watched`. Without an address, that of a
+ * proxy for many, it is not counted for one. */
 bool watch_add(struct watch *watch, struct watched *watched, int fd,
-               const struct sockaddr *address, int64_t now_ms) MUST_USE;
+               const struct net_address *address, int64_t now_ms) MUST_USE;
 
 /* Are there as many connections as there may be? */
 bool watch_full(struct watch *watch);

@@ -874,6 +874,7 @@ addresses_to_listen_on_are_checked(void **state)
 
         print_message("%s\n", addresses[i].listen);
         options.listen = addresses[i].listen;
+        options.insecure = true;
         enum error_code rc = echo_start(&echo, &options, &err);
 
         assert_int_equal(rc == ERR_OK, addresses[i].ok);

@@ -130,9 +130,9 @@ export class World {
     return JSON.parse(stdout.toString());
   }
 
-  async serve(args = UNLIMITED, { env, prefix = [] } = {}) {
-    const [program, ...rest] =
-      [...prefix, NELM, 'serve', '--listen', '127.0.0.1:0', ...args];
+  async serve(args = UNLIMITED, { env, prefix = [], listen = true } = {}) {
+    const [program, ...rest] = [...prefix, NELM, 'serve',
+      ...(listen ? ['--listen', '127.0.0.1:0'] : []), ...args];
     const child = spawn(program, rest, {
       cwd: this.dir, env: { ...cleanEnvironment(), ...this.env(), ...env },
       stdio: ['ignore', 'inherit', 'pipe'],
@@ -150,7 +150,7 @@ export class World {
       });
       child.stderr.on('data', (piece) => {
         log += piece;
-        const ready = /listening on (http:\/\/\S+)/.exec(log);
+        const ready = /listening on (https?:\/\/\S+)/.exec(log);
         if (ready) {
           clearTimeout(timer);
           resolve(ready[1]);
