@@ -2,7 +2,6 @@
 #include "api/body.h"
 #include "api/list.h"
 #include "core/source_rules.h"
-#include "core/spool.h"
 
 /* --- sources ----------------------------------------------------------- */
 
@@ -123,22 +122,7 @@ source_drop(struct change *change, struct db_tx *tx, struct views *views UNUSED,
 enum error_code
 source_api_delete(struct call *call, struct error *err)
 {
-    struct source source;
-    struct uuid id;
-    struct db_tx *tx;
-    enum error_code rc = call_param_id(call, 0, &id, err);
-
-    if (rc == ERR_OK)
-        rc = call_read_begin(call, &tx, err);
-    if (rc != ERR_OK)
-        return rc;
-    rc = source_find(tx, &id, &call->exchange->arena, &source, err);
-    db_read_end(tx);
-    if (rc == ERR_OK)
-        rc = change_run(call, BODY_NONE, source_drop, err);
-    if (rc == ERR_OK)
-        spool_remove_rejected(call->api->options.spool, &source.source_id);
-    return rc;
+    return change_run(call, BODY_NONE, source_drop, err);
 }
 
 /* --- schema attributes ------------------------------------------------- */

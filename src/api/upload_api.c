@@ -27,11 +27,11 @@ struct upload {
     struct multipart *form; /* NULL: the type names no boundary */
     bool in_data, has_data; /* of the part "data" */
     uint64_t received;      /* bytes of the body */
-    struct spool_file file;
+    int fd;                 /* of the file as it came; -1: none yet */
     struct fd_sink to;
     struct digest_sink digest;
     struct job job;
-    bool dry_run, skip_rejected, guarded;
+    bool dry_run, skip_rejected;
 };
 
 void
@@ -44,14 +44,12 @@ upload_free(struct call *call)
     call->upload = NULL;
     multipart_free(upload->form);
     digest_done(&upload->digest);
-    if (call->exchange->may_block) {
-        spool_file_done(&upload->file);
-    } else {
-        int fd = spool_file_take(&upload->file);
-
-        if (fd >= 0)
-            job_runner_close(call->api->options.jobs, fd);
-    }
+    if (upload->fd < 0)
+        return;
+    if (call->exchange->may_block)
+        close(upload->fd);
+    else
+        job_runner_close(call->api->options.jobs, upload->fd);
 }
 
 static const struct api_options *
@@ -135,12 +133,12 @@ open_upload(struct upload *upload, struct str type, struct error *err)
         .end = on_part_end,
     };
     char boundary[71];
-    enum error_code rc = spool_create(options_of(upload)->spool, &upload->file,
+    enum error_code rc = spool_create(options_of(upload)->spool, &upload->fd,
                                       err);
 
     if (rc != ERR_OK)
         return rc;
-    fd_sink_init(&upload->to, upload->file.fd);
+    fd_sink_init(&upload->to, upload->fd);
     rc = digest_begin(&upload->digest, &upload->to.sink, err);
     if (rc != ERR_OK || !multipart_boundary(type, boundary))
         return rc;
@@ -162,6 +160,7 @@ upload_api_begin(struct call *call, struct error *err)
     if (upload == NULL)
         return error_busy(err, "no memory for an upload");
     upload->call = call;
+    upload->fd = -1;
     enum error_code rc = find_source(call, &upload->source, err);
 
     if (rc != ERR_OK)
@@ -209,7 +208,7 @@ read_parameters(struct upload *upload, struct error *err)
         rc = call_query_bool(call, "skipRejected", false,
                              &upload->skip_rejected, err);
     if (rc == ERR_OK)
-        rc = call_query_bool(call, "formulaGuard", false, &upload->guarded,
+        rc = call_query_bool(call, "formulaGuard", false, &upload->job.guarded,
                              err);
     if (rc != ERR_OK)
         return rc;
@@ -297,7 +296,7 @@ import_options(const struct upload *upload)
     return (struct import_options){
         .source_id = upload->source.id,
         .actor = upload->job.actor,
-        .unguard = upload->guarded,
+        .unguard = upload->job.guarded,
         .check_managers = options->check_managers,
         .max_records = options->max_records,
     };
@@ -335,7 +334,7 @@ dry_run(struct upload *upload, struct error *err)
     options.count = true;
     options.fault = list_fault;
     options.context = &json;
-    enum error_code rc = import_check(options_of(upload)->db, upload->file.fd,
+    enum error_code rc = import_check(options_of(upload)->db, upload->fd,
                                       upload->digest.length, &options, &result,
                                       err);
 
@@ -357,46 +356,38 @@ note_fault(void *context, const struct import_fault *fault)
     reject_add(context, fault);
 }
 
-/* Write the refused lines to a file of their own; with `rest` the others to
- * that one. */
-static enum error_code
-split(struct upload *upload, const struct reject *reject,
-      struct spool_file *refused, struct spool_file *rest, struct error *err)
+/* Tell where the refused lines of the upload `id` are. */
+static void
+link_refused(const struct upload *upload, const struct uuid *id)
 {
-    const struct spool *spool = options_of(upload)->spool;
-    struct fd_sink to, rest_to;
-    enum error_code rc = spool_create(spool, refused, err);
-
-    if (rc == ERR_OK && rest != NULL)
-        rc = spool_create(spool, rest, err);
-    if (rc != ERR_OK)
-        return rc;
-    fd_sink_init(&to, refused->fd);
-    if (rest != NULL)
-        fd_sink_init(&rest_to, rest->fd);
-    return reject_split(reject, upload->file.fd, upload->digest.length,
-                        &to.sink, rest ? &rest_to.sink : NULL, err);
-}
-
-/* Who deletes a source removes such files afterwards: the source must be there
- * when the file has its name, or the file would stay. */
-static enum error_code
-keep_refused(const struct upload *upload, struct spool_file *refused,
-             const struct uuid *id, struct error *err)
-{
-    struct source source;
-    enum error_code rc = spool_name_rejected(refused, &upload->source.source_id,
-                                             id, err);
-
-    if (rc == ERR_OK)
-        rc = find_source(upload->call, &source, err);
-    if (rc != ERR_OK)
-        return rc;
-    spool_settle(refused);
     http_response_headerf(&upload->call->exchange->response, "Link",
                           "<%s>; rel=\"related\"; type=\"text/csv\"",
                           errors_path(upload, id));
-    return ERR_OK;
+}
+
+/* Keep the refused lines in the database; with `ret_rest_fd` the others in a
+ * file. */
+static enum error_code
+keep_refused(const struct upload *upload, const struct reject *reject,
+             int *ret_rest_fd, struct uuid *ret_id, struct error *err)
+{
+    const struct api_options *options = options_of(upload);
+
+    return reject_keep(reject, options->db, options->spool, &upload->source.id,
+                       upload->fd, upload->digest.length, ret_rest_fd, ret_id,
+                       err);
+}
+
+struct refusal {
+    struct uuid file, id;
+};
+
+static enum error_code
+finish_refused(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct refusal *refusal = context;
+
+    return upload_finish(tx, &refusal->file, UPLOAD_REFUSED, &refusal->id, err);
 }
 
 /* The answer to a file with bad lines, whose texts have no room in an
@@ -405,22 +396,23 @@ static enum error_code
 refuse_lines(struct upload *upload, const struct import_result *result,
              const struct reject *reject, struct error *err)
 {
-    CLEANUP(spool_file_done) struct spool_file refused = {0};
     struct call *call = upload->call;
-    const struct uuid id = uuid_mint();
-    enum error_code rc = split(upload, reject, &refused, NULL, err);
+    struct db *db = options_of(upload)->db;
+    struct refusal refusal = {.id = uuid_mint()};
+    enum error_code rc = keep_refused(upload, reject, NULL, &refusal.file, err);
 
     if (rc == ERR_OK)
-        rc = keep_refused(upload, &refused, &id, err);
+        rc = db_write(db, finish_refused, &refusal, err);
     if (rc != ERR_OK)
         return rc;
+    link_refused(upload, &refusal.id);
     call->text =
         arena_str(&call->exchange->arena, buf_view(&result->errors)).at;
     error_set(err, ERR_CONTENT, NULL);
     snprintf(err->cause, sizeof(err->cause),
              "The refused lines, to be corrected and sent again, are for a day "
              "at %s",
-             errors_path(upload, &id));
+             errors_path(upload, &refusal.id));
     return ERR_CONTENT;
 }
 
@@ -460,10 +452,11 @@ find_earlier(struct upload *upload, struct error *err)
 }
 
 static enum error_code
-enqueue(struct upload *upload, struct spool_file *file, struct error *err)
+enqueue(struct upload *upload, int fd, const struct uuid *refused,
+        struct error *err)
 {
-    enum error_code rc = job_enqueue(options_of(upload)->db, &upload->job, file,
-                                     upload->guarded, err);
+    enum error_code rc = job_enqueue(options_of(upload)->db, &upload->job, fd,
+                                     refused, err);
 
     /* Two tries at the same time: the other one was first. */
     if (rc == ERR_CONFLICT)
@@ -478,19 +471,25 @@ static enum error_code
 enqueue_rest(struct upload *upload, const struct import_result *result,
              const struct reject *reject, struct error *err)
 {
-    CLEANUP(spool_file_done) struct spool_file refused = {0}, rest = {0};
     struct stat status;
-    enum error_code rc = split(upload, reject, &refused, &rest, err);
+    struct uuid refused;
+    int fd;
+    enum error_code rc = keep_refused(upload, reject, &fd, &refused, err);
 
-    if (rc == ERR_OK && fstat(rest.fd, &status) != 0)
-        rc = error_errno(err, "stat");
     if (rc != ERR_OK)
         return rc;
-    upload->job.length = status.st_size;
-    upload->job.errors = buf_view(&result->errors);
-    rc = enqueue(upload, &rest, err);
+    if (fstat(fd, &status) != 0)
+        rc = error_errno(err, "stat");
+    if (rc == ERR_OK) {
+        upload->job.length = status.st_size;
+        upload->job.errors = buf_view(&result->errors);
+        rc = enqueue(upload, fd, &refused, err);
+    }
+    close(fd);
     if (rc == ERR_OK)
-        rc = keep_refused(upload, &refused, &upload->job.id, err);
+        link_refused(upload, &upload->job.id);
+    /* Unless it has become the job's. */
+    upload_file_drop(options_of(upload)->db, &refused);
     return rc;
 }
 
@@ -505,12 +504,12 @@ check_and_enqueue(struct upload *upload, struct error *err)
     reject_init(&reject);
     options.fault = note_fault;
     options.context = &reject;
-    enum error_code rc = import_check(options_of(upload)->db, upload->file.fd,
+    enum error_code rc = import_check(options_of(upload)->db, upload->fd,
                                       upload->digest.length, &options, &result,
                                       err);
 
     if (rc == ERR_OK)
-        return enqueue(upload, &upload->file, err);
+        return enqueue(upload, upload->fd, NULL, err);
     if (rc != ERR_CONTENT)
         return rc;
     /* Lines that were only counted cannot be left out. */
@@ -593,25 +592,24 @@ enum error_code
 upload_api_errors(struct call *call, struct error *err)
 {
     struct http_response *response = &call->exchange->response;
+    const struct api_options *options = &call->api->options;
     struct source source;
     struct uuid id;
-    struct stat status;
+    uint64_t length;
     int fd;
+
+    if (!call->exchange->may_block)
+        return ERR_LATER;
     enum error_code rc = find_source(call, &source, err);
 
     if (rc == ERR_OK)
         rc = call_param_id(call, 1, &id, err);
     if (rc == ERR_OK)
-        rc = spool_find_rejected(call->api->options.spool, &source.source_id,
-                                 &id, &fd, err);
+        rc = upload_file_read(options->db, options->spool, UPLOAD_REFUSED, &id,
+                              source.number, &fd, &length, err);
     if (rc != ERR_OK)
         return rc;
-    if (fstat(fd, &status) != 0) {
-        close(fd);
-        return error_errno(err, "stat");
-    }
-    http_response_file(response, 200, "text/csv; charset=utf-8", fd, 0,
-                       (uint64_t)status.st_size);
+    http_response_file(response, 200, "text/csv; charset=utf-8", fd, 0, length);
     http_response_header(response, "Content-Disposition",
                          STR("attachment; filename=\"refused_lines.csv\""));
     return ERR_OK;

@@ -3,49 +3,71 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/sink.h"
 #include "core/import.h"
 #include "core/reject.h"
+#include "core/upload_file.h"
 #include "store/source_store.h"
 
 #define POLL_MS 1000 /* jobs that another process put in line */
+#define BEAT_MS 2000
+#define LEASE_MS 10000 /* a node that did not beat for so long is dead */
 #define SWEEP_MS ((int64_t)3600 * 1000)
 #define CLOSING_MAX 64
+#define RUNNING_MAX 64
 #define JOB_ARENA_BYTES ((size_t)1 << 20)
+
+/* A running job as it was when it was seen first. */
+struct watched {
+    struct job_running job;
+    int64_t since_ms;
+};
 
 struct job_runner {
     struct job_options options;
-    pthread_t thread;
-    bool have_thread;
+    const struct uuid *node; /* the spool's */
+    pthread_t thread, heart;
+    bool have_thread, have_heart;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, halt;
     bool woken;
     int closing[CLOSING_MAX];
     size_t closing_count;
     atomic_bool stopping;
+    atomic_bool claimed; /* `job` is ours and IN_PROGRESS */
     /* The thread's own: */
-    int lock_fd; /* of the spool, or -1 */
     int64_t swept_ms;
     struct arena arena;
     struct job job;
-    bool claimed; /* `job` is ours and IN_PROGRESS */
     struct reject reject;
+    struct watched watched[RUNNING_MAX];
+    size_t watched_count;
 };
 
 /* --- putting in line ---------------------------------------------------- */
 
+static enum error_code
+check_room(struct db *db, int64_t source, struct error *err)
+{
+    struct db_tx *tx;
+    enum error_code rc = db_read_begin(db, &tx, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = job_check_room(tx, source, err);
+    db_read_end(tx);
+    return rc;
+}
+
 struct enqueue {
     struct job *job;
-    struct spool_file *file;
-    bool guarded;
+    struct uuid file;
+    const struct uuid *refused;
 };
 
-/* The name is given last, and before the commit: a job never waits for a file
- * that is not there. A file whose job is not there is swept away. */
 static enum error_code
 enqueue(struct db_tx *tx, void *context, struct error *err)
 {
@@ -64,23 +86,30 @@ enqueue(struct db_tx *tx, void *context, struct error *err)
         rc = job_insert(tx, e->job, err);
     }
     if (rc == ERR_OK && errors.len > 0)
-        rc = job_update(tx, e->job, err);
+        rc = job_note_errors(tx, e->job, err);
     if (rc == ERR_OK)
-        rc = spool_name_job(e->file, &e->job->id, e->guarded, err);
+        rc = upload_finish(tx, &e->file, UPLOAD_WAITING, &e->job->id, err);
+    if (rc == ERR_OK && e->refused != NULL)
+        rc = upload_finish(tx, e->refused, UPLOAD_REFUSED, &e->job->id, err);
     return rc;
 }
 
 enum error_code
-job_enqueue(struct db *db, struct job *job, struct spool_file *file,
-            bool guarded, struct error *err)
+job_enqueue(struct db *db, struct job *job, int fd, const struct uuid *refused,
+            struct error *err)
 {
-    struct enqueue e = {.job = job, .file = file, .guarded = guarded};
-    enum error_code rc = spool_sync(file, err);
+    struct enqueue e = {.job = job, .refused = refused};
+    /* Before a long file is written in vain. */
+    enum error_code rc = check_room(db, job->source, err);
 
     if (rc == ERR_OK)
-        rc = db_write(db, enqueue, &e, err);
-    if (rc == ERR_OK)
-        spool_settle(file);
+        rc = upload_file_write(db, &job->source_id, UPLOAD_WAITING, fd,
+                               (uint64_t)job->length, &e.file, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = db_write(db, enqueue, &e, err);
+    if (rc != ERR_OK)
+        upload_file_drop(db, &e.file);
     return rc;
 }
 
@@ -92,6 +121,9 @@ struct attempt {
     struct import_result result;
     int fd;
     uint64_t length;
+    bool lost;        /* the job is another node's by now */
+    bool has_refused; /* and then, a file of the refused lines: */
+    struct uuid refused;
     struct error *why;
 };
 
@@ -107,6 +139,7 @@ options_of(struct job_runner *runner)
     return (struct import_options){
         .source_id = runner->job.source_id,
         .actor = runner->job.actor,
+        .unguard = runner->job.guarded,
         .check_managers = runner->options.check_managers,
         .max_records = runner->options.max_records,
         .stop = &runner->stopping,
@@ -122,15 +155,21 @@ complete(struct db_tx *tx, void *context, struct error *err)
     struct job done = attempt->runner->job;
 
     reject_clear(&attempt->runner->reject);
-    enum error_code rc = import_write(tx, attempt->fd, attempt->length,
-                                      &attempt->options, &attempt->result, err);
+    enum error_code rc = job_held(tx, &done.id, attempt->runner->node, err);
 
+    attempt->lost = rc == ERR_NOT_FOUND;
+    if (rc == ERR_OK)
+        rc = import_write(tx, attempt->fd, attempt->length, &attempt->options,
+                          &attempt->result, err);
     if (rc != ERR_OK)
         return rc;
     done.status = JOB_COMPLETED;
     done.records_created = attempt->result.created;
     done.records_updated = attempt->result.updated;
-    rc = job_update(tx, &done, err);
+    rc = job_end(tx, &done, attempt->runner->node, err);
+    attempt->lost = rc == ERR_NOT_FOUND;
+    if (rc == ERR_OK)
+        rc = upload_remove(tx, UPLOAD_WAITING, &done.id, err);
     if (rc == ERR_OK)
         attempt->runner->job = done;
     return rc;
@@ -146,8 +185,14 @@ give_up(struct db_tx *tx, void *context, struct error *err)
     done.errors = attempt->result.errors.len > 0
                       ? buf_view(&attempt->result.errors)
                       : str_of(error_text(attempt->why));
-    enum error_code rc = job_update(tx, &done, err);
+    enum error_code rc = job_end(tx, &done, attempt->runner->node, err);
 
+    attempt->lost = rc == ERR_NOT_FOUND;
+    if (rc == ERR_OK)
+        rc = upload_remove(tx, UPLOAD_WAITING, &done.id, err);
+    if (rc == ERR_OK && attempt->has_refused)
+        rc = upload_finish(tx, &attempt->refused, UPLOAD_REFUSED, &done.id,
+                           err);
     if (rc == ERR_OK)
         rc = import_failed(tx, &attempt->options, &attempt->result,
                            attempt->why->code, err);
@@ -161,20 +206,12 @@ static enum error_code
 keep_refused(struct attempt *attempt, struct error *err)
 {
     struct job_runner *runner = attempt->runner;
-    CLEANUP(spool_file_done) struct spool_file file = {0};
-    struct fd_sink sink;
-    enum error_code rc = spool_create(runner->options.spool, &file, err);
+    enum error_code rc = reject_keep(
+        &runner->reject, runner->options.db, runner->options.spool,
+        &runner->job.source_id, attempt->fd, attempt->length, NULL,
+        &attempt->refused, err);
 
-    if (rc != ERR_OK)
-        return rc;
-    fd_sink_init(&sink, file.fd);
-    rc = reject_split(&runner->reject, attempt->fd, attempt->length, &sink.sink,
-                      NULL, err);
-    if (rc == ERR_OK)
-        rc = spool_name_rejected(&file, &attempt->options.source_id,
-                                 &runner->job.id, err);
-    if (rc == ERR_OK)
-        spool_settle(&file);
+    attempt->has_refused = rc == ERR_OK;
     return rc;
 }
 
@@ -188,25 +225,22 @@ is_passing(enum error_code rc)
 static enum error_code
 import(struct attempt *attempt, struct error *err)
 {
-    struct job_runner *runner = attempt->runner;
-    struct stat status;
-    bool guarded;
-    enum error_code rc = spool_find_job(runner->options.spool, &runner->job.id,
-                                        &attempt->fd, &guarded, err);
+    const struct job_runner *runner = attempt->runner;
+    enum error_code rc = upload_file_read(runner->options.db,
+                                          runner->options.spool, UPLOAD_WAITING,
+                                          &runner->job.id, runner->job.source,
+                                          &attempt->fd, &attempt->length, err);
 
     if (rc == ERR_NOT_FOUND)
         return error_set(err, ERR_CONTENT,
                          "The uploaded file is gone. Upload it again.");
-    if (rc == ERR_OK && fstat(attempt->fd, &status) != 0)
-        rc = error_errno(err, "spool: stat");
     if (rc != ERR_OK)
         return rc;
-    attempt->length = (uint64_t)status.st_size;
-    attempt->options.unguard = guarded;
     return db_write(runner->options.db, complete, attempt, err);
 }
 
-/* ERR_OK when the job has ended, either way. */
+/* ERR_OK when the job has ended, either way. ERR_NOT_FOUND: it is not ours any
+ * more. */
 static enum error_code
 run_job(struct job_runner *runner, struct error *err)
 {
@@ -217,32 +251,108 @@ run_job(struct job_runner *runner, struct error *err)
     import_result_init(&attempt.result);
     enum error_code rc = import(&attempt, err);
 
-    if (rc != ERR_OK && !is_passing(rc)) {
+    if (rc != ERR_OK && !is_passing(rc) && !attempt.lost) {
         rc = attempt.result.error_count > 0 ? keep_refused(&attempt, &failed)
                                             : ERR_OK;
         if (!is_passing(rc))
             rc = db_write(runner->options.db, give_up, &attempt, &failed);
-        if (rc == ERR_NOT_FOUND)
-            rc = ERR_OK; /* gone together with its source */
         if (rc != ERR_OK)
             *err = failed;
+        if (rc != ERR_OK && attempt.has_refused)
+            upload_file_drop(runner->options.db, &attempt.refused);
     }
     import_result_done(&attempt.result);
     if (attempt.fd >= 0)
         close(attempt.fd);
-    return rc;
+    return attempt.lost ? ERR_NOT_FOUND : rc;
 }
 
-/* --- the thread ---------------------------------------------------------- */
+/* --- finding one --------------------------------------------------------- */
+
+struct choice {
+    struct job_runner *runner;
+    bool running; /* `job` as a whole, else its id only */
+    struct job_running job;
+};
+
+/* Since when a job runs without a beat of its node, by our own clock: those of
+ * the nodes need not agree. */
+static int64_t
+still_since(const struct job_runner *runner, const struct job_running *job,
+            int64_t now_ms)
+{
+    for (size_t i = 0; i < runner->watched_count; i++) {
+        const struct watched *seen = &runner->watched[i];
+
+        if (uuid_eq(&seen->job.id, &job->id) &&
+            uuid_eq(&seen->job.node, &job->node) && seen->job.beat == job->beat)
+            return seen->since_ms;
+    }
+    return now_ms;
+}
+
+/* Is there a job whose node is dead? One with our own name was left by the
+ * process before us. */
+static bool
+find_orphan(struct job_runner *runner, const struct job_running *jobs,
+            size_t count, struct job_running *ret)
+{
+    struct watched watched[RUNNING_MAX];
+    int64_t now_ms = clock_mono_ms();
+    int64_t lease_ms = runner->options.lease_ms ? runner->options.lease_ms
+                                                : LEASE_MS;
+    bool found = false;
+
+    for (size_t i = 0; i < count; i++) {
+        watched[i] = (struct watched){
+            .job = jobs[i], .since_ms = still_since(runner, &jobs[i], now_ms)};
+        if (!found && (uuid_eq(&jobs[i].node, runner->node) ||
+                       now_ms - watched[i].since_ms >= lease_ms)) {
+            *ret = jobs[i];
+            found = true;
+        }
+    }
+    memcpy(runner->watched, watched, count * sizeof(*watched));
+    runner->watched_count = count;
+    return found;
+}
+
+/* ERR_NOT_FOUND: nothing to do. */
+static enum error_code
+look(struct job_runner *runner, struct choice *ret, struct error *err)
+{
+    struct job_running jobs[RUNNING_MAX];
+    size_t count = 0;
+    struct db_tx *tx;
+    enum error_code rc = db_read_begin(runner->options.db, &tx, err);
+
+    if (rc == ERR_OK) {
+        rc = job_running(tx, jobs, RUNNING_MAX, &count, err);
+        if (rc == ERR_OK) {
+            ret->running = find_orphan(runner, jobs, count, &ret->job);
+            if (!ret->running)
+                rc = job_next(tx, &ret->job.id, err);
+        }
+        db_read_end(tx);
+    }
+    /* While nobody can reach the database, nobody can beat. */
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+        runner->watched_count = 0;
+    return rc;
+}
 
 static enum error_code
 claim(struct db_tx *tx, void *context, struct error *err)
 {
-    struct job_runner *runner = context;
+    const struct choice *choice = context;
+    struct job_runner *runner = choice->runner;
+    enum error_code rc =
+        choice->running ? job_take_over(tx, &choice->job, runner->node, err)
+                        : job_claim(tx, &choice->job.id, runner->node, err);
 
     arena_reset(&runner->arena);
-    enum error_code rc = job_claim(tx, &runner->arena, &runner->job, err);
-
+    if (rc == ERR_OK)
+        rc = job_by_id(tx, &choice->job.id, &runner->arena, &runner->job, err);
     if (rc != ERR_OK)
         return rc;
     const struct import_options options = options_of(runner);
@@ -251,83 +361,67 @@ claim(struct db_tx *tx, void *context, struct error *err)
 }
 
 static enum error_code
-requeue(struct db_tx *tx, void *context UNUSED, struct error *err)
+beat(struct db_tx *tx, void *context, struct error *err)
 {
-    return job_requeue(tx, err);
+    const struct job_runner *runner = context;
+
+    return node_beat(tx, runner->node, err);
 }
 
-/* Keeps what it cannot tell. */
-static bool
-is_wanted(void *context, enum spool_kind kind, const struct uuid *id)
-{
-    struct db *db = context;
-    CLEANUP(arena_done) struct arena arena;
-    struct source source;
-    struct job job = {.status = JOB_PENDING};
-    struct db_tx *tx;
-
-    arena_init(&arena, JOB_ARENA_BYTES);
-    if (db_read_begin(db, &tx, NULL) != ERR_OK)
-        return true;
-    enum error_code rc = kind == SPOOL_SOURCE
-                             ? source_find(tx, id, &arena, &source, NULL)
-                             : job_by_id(tx, id, &arena, &job, NULL);
-
-    db_read_end(tx);
-    if (rc == ERR_OK)
-        return job.status == JOB_PENDING || job.status == JOB_IN_PROGRESS;
-    return rc != ERR_NOT_FOUND;
-}
-
-/* Be the process that runs jobs, and clear up what others have left.
- * ERR_NOT_FOUND while another one is. */
+/* Let another node have it at once. */
 static enum error_code
-take_over(struct job_runner *runner, struct error *err)
+release(struct db_tx *tx, void *context, struct error *err)
 {
-    const struct job_options *options = &runner->options;
-    enum error_code rc = ERR_OK;
+    const struct job_runner *runner = context;
 
-    if (runner->lock_fd < 0) {
-        if (!spool_lock(options->spool, &runner->lock_fd))
-            return ERR_NOT_FOUND;
-        runner->swept_ms = 0;
-        rc = db_write(options->db, requeue, NULL, err);
-        if (rc != ERR_OK) {
-            spool_unlock(runner->lock_fd);
-            runner->lock_fd = -1;
-            return rc;
-        }
-    }
-    if (runner->swept_ms != 0 && clock_mono_ms() - runner->swept_ms < SWEEP_MS)
+    return job_release(tx, &runner->job.id, runner->node, err);
+}
+
+static enum error_code
+sweep(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    enum error_code rc = upload_sweep(tx, err);
+
+    return rc == ERR_OK ? node_sweep(tx, err) : rc;
+}
+
+static enum error_code
+sweep_sometimes(struct job_runner *runner, struct error *err)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (runner->swept_ms != 0 && now_ms - runner->swept_ms < SWEEP_MS)
         return ERR_OK;
-    rc = spool_sweep(options->spool, clock_now_ms(), is_wanted, options->db,
-                     err);
+    enum error_code rc = db_write(runner->options.db, sweep, NULL, err);
+
     if (rc == ERR_OK)
-        runner->swept_ms = clock_mono_ms();
+        runner->swept_ms = now_ms;
     return rc;
 }
+
+/* --- the threads --------------------------------------------------------- */
 
 /* The next step. ERR_NOT_FOUND: nothing to do. */
 static enum error_code
 step(struct job_runner *runner, struct error *err)
 {
     const struct job_options *options = &runner->options;
-    enum error_code rc = take_over(runner, err);
+    struct choice choice = {.runner = runner};
+    enum error_code rc = sweep_sometimes(runner, err);
 
     if (rc == ERR_OK && !runner->claimed) {
-        rc = db_write(options->db, claim, runner, err);
+        rc = look(runner, &choice, err);
+        if (rc == ERR_OK)
+            rc = db_write(options->db, claim, &choice, err);
         runner->claimed = rc == ERR_OK;
     }
-    if (rc != ERR_OK)
-        return rc;
-    rc = run_job(runner, err);
-    if (rc != ERR_OK)
-        return rc;
-    runner->claimed = false;
-    spool_remove_job(options->spool, &runner->job.id);
-    if (options->report != NULL)
+    if (rc == ERR_OK)
+        rc = run_job(runner, err);
+    if (rc == ERR_OK || rc == ERR_NOT_FOUND)
+        runner->claimed = false;
+    if (rc == ERR_OK && options->report != NULL)
         options->report(options->context, &runner->job, err);
-    return ERR_OK;
+    return rc;
 }
 
 static void
@@ -360,13 +454,21 @@ job_runner_close(struct job_runner *runner, int fd)
         close(fd);
 }
 
-static void
-rest(struct job_runner *runner)
+static struct timespec
+in_ms(int64_t ms)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += POLL_MS / 1000;
+    until.tv_sec += ms / 1000;
+    return until;
+}
+
+static void
+rest(struct job_runner *runner)
+{
+    const struct timespec until = in_ms(POLL_MS);
+
     pthread_mutex_lock(&runner->lock);
     while (!runner->woken && !runner->stopping &&
            pthread_cond_timedwait(&runner->wake, &runner->lock, &until) == 0)
@@ -393,6 +495,37 @@ run(void *context)
             options->report(options->context, NULL, &err);
         rest(runner);
     }
+    if (runner->claimed) {
+        enum error_code released UNUSED = db_write(options->db, release, runner,
+                                                   NULL);
+    }
+    return NULL;
+}
+
+/* Say that we live while a job runs. With SQLite this waits for the import,
+ * as whoever might want the job does. */
+static void *
+keep_beating(void *context)
+{
+    struct job_runner *runner = context;
+
+    pthread_mutex_lock(&runner->lock);
+    while (!runner->stopping) {
+        const struct timespec until = in_ms(BEAT_MS);
+
+        while (!runner->stopping &&
+               pthread_cond_timedwait(&runner->halt, &runner->lock, &until) ==
+                   0)
+            continue;
+        if (runner->stopping || !runner->claimed)
+            continue;
+        pthread_mutex_unlock(&runner->lock);
+        enum error_code beaten UNUSED = db_write(runner->options.db, beat,
+                                                 runner, NULL);
+
+        pthread_mutex_lock(&runner->lock);
+    }
+    pthread_mutex_unlock(&runner->lock);
     return NULL;
 }
 
@@ -406,17 +539,20 @@ job_runner_start(const struct job_options *options, struct job_runner **ret,
     if (runner == NULL)
         return error_internal(err, "out of memory");
     runner->options = *options;
-    runner->lock_fd = -1;
+    runner->node = spool_node(options->spool);
     arena_init(&runner->arena, JOB_ARENA_BYTES);
     reject_init(&runner->reject);
     pthread_mutex_init(&runner->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&runner->wake, &monotonic);
+    pthread_cond_init(&runner->halt, &monotonic);
     pthread_condattr_destroy(&monotonic);
     runner->have_thread = pthread_create(&runner->thread, NULL, run, runner) ==
                           0;
-    if (!runner->have_thread) {
+    runner->have_heart = pthread_create(&runner->heart, NULL, keep_beating,
+                                        runner) == 0;
+    if (!runner->have_thread || !runner->have_heart) {
         job_runner_stop(runner);
         return error_internal(err, "no thread for jobs");
     }
@@ -439,13 +575,16 @@ job_runner_stop(struct job_runner *runner)
     if (runner == NULL)
         return;
     runner->stopping = true;
-    if (runner->have_thread) {
-        job_runner_wake(runner);
+    pthread_mutex_lock(&runner->lock);
+    pthread_cond_signal(&runner->wake);
+    pthread_cond_signal(&runner->halt);
+    pthread_mutex_unlock(&runner->lock);
+    if (runner->have_thread)
         pthread_join(runner->thread, NULL);
-    }
+    if (runner->have_heart)
+        pthread_join(runner->heart, NULL);
     close_all(runner);
-    if (runner->lock_fd >= 0)
-        spool_unlock(runner->lock_fd);
+    pthread_cond_destroy(&runner->halt);
     pthread_cond_destroy(&runner->wake);
     pthread_mutex_destroy(&runner->lock);
     reject_done(&runner->reject);

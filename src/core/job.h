@@ -7,8 +7,11 @@
  * job that cannot be done for now (a full disk, a locked database) is tried
  * again until it can.
  *
- * Of all processes on one spool directory one runs the jobs; when it ends
- * another takes over.
+ * Every node takes jobs, one at a time. While one runs, its node beats; a node
+ * that did not for ten seconds is dead to the others and one of them takes the
+ * job over. Should it be alive after all, its import finds at its end that the
+ * job is another's, and is undone: what counts is who the job belongs to in the
+ * transaction that ends it.
  *
  * Memory:  job_runner_start()/job_runner_stop(); the import's memory while one
  *          runs. Options are copied, what they point to is borrowed.
@@ -25,9 +28,10 @@
 
 struct job_options {
     struct db *db;
-    struct spool *spool;
+    const struct spool *spool;
     bool check_managers;
     int64_t max_records; /* per source; 0: no limit */
+    int64_t lease_ms;    /* for tests; 0: ten seconds */
     /* A job ended, or with `job` NULL: something has to be tried again.
      * NULL: nobody looks. */
     void (*report)(void *context, const struct job *job,
@@ -49,12 +53,13 @@ void job_runner_close(struct job_runner *runner, int fd);
  * NULL is fine. */
 void job_runner_stop(struct job_runner *runner);
 
-/* Put a file in line: the job and its file's name in one transaction, both
- * durable when this returns ERR_OK. Fills id, status and times, and takes over
- * the file. ERR_LIMIT, ERR_CONFLICT for an idempotency key that is taken, and
- * ERR_NOT_FOUND when the source is gone by now leave the file to the caller. */
-enum error_code job_enqueue(struct db *db, struct job *job,
-                            struct spool_file *file, bool guarded,
+/* Put the `length` bytes of `fd` in line: the job and its file are durable when
+ * this returns ERR_OK. Fills id, status and times. `refused`, unless NULL, is
+ * an unfinished file of lines that were left out (core/reject.h); it is the
+ * job's then. ERR_LIMIT, ERR_CONFLICT for an idempotency key that is taken, and
+ * ERR_NOT_FOUND when the source is gone by now. */
+enum error_code job_enqueue(struct db *db, struct job *job, int fd,
+                            const struct uuid *refused,
                             struct error *err) MUST_USE;
 
 #endif

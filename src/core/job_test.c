@@ -16,6 +16,7 @@
 #include "base/sink.h"
 #include "core/fixture.h"
 #include "core/reject.h"
+#include "core/upload_file.h"
 #include "store/record_store.h"
 #include "store/source_store.h"
 
@@ -51,9 +52,10 @@ teardown(void **state)
 /* --- helpers ---------------------------------------------------------- */
 
 static struct job_runner *
-start(void)
+start_on(const struct spool *on)
 {
-    const struct job_options options = {.db = f.db, .spool = spool};
+    const struct job_options options = {
+        .db = f.db, .spool = on, .lease_ms = 1500};
     struct job_runner *runner;
     struct error err = ERROR_INIT;
 
@@ -61,29 +63,36 @@ start(void)
     return runner;
 }
 
-static void
-new_file(struct str text, struct spool_file *ret)
+static struct job_runner *
+start(void)
+{
+    return start_on(spool);
+}
+
+static int
+new_file(struct str text)
 {
     struct error err = ERROR_INIT;
+    int fd = -1;
 
-    assert_int_equal(spool_create(spool, ret, &err), ERR_OK);
-    assert_int_equal(write(ret->fd, text.at, text.len), text.len);
+    assert_int_equal(spool_create(spool, &fd, &err), ERR_OK);
+    assert_int_equal(write(fd, text.at, text.len), text.len);
+    return fd;
 }
 
 static enum error_code
 put_in_line(const struct source *source, struct str text, const char *key,
             struct job *ret)
 {
-    CLEANUP(spool_file_done) struct spool_file file = {0};
     struct job job = {.source = source->number,
                       .source_id = source->source_id,
                       .length = (int64_t)text.len,
                       .idempotency_key = str_of(key)};
     struct error err = ERROR_INIT;
+    int fd = new_file(text);
+    enum error_code rc = job_enqueue(f.db, &job, fd, NULL, &err);
 
-    new_file(text, &file);
-    enum error_code rc = job_enqueue(f.db, &job, &file, false, &err);
-
+    close(fd);
     *ret = job;
     return rc;
 }
@@ -163,42 +172,81 @@ must_be_called(const struct source *source, const char *account,
 }
 
 static bool
-is_there(const char *name)
+find_file(const struct job *job, enum upload_kind kind, struct upload_file *ret)
 {
-    char path[300];
+    struct error err = ERROR_INIT;
+    struct db_tx *tx;
 
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    return access(path, F_OK) == 0;
+    assert_int_equal(db_read_begin(f.db, &tx, &err), ERR_OK);
+    enum error_code rc = upload_find(tx, kind, &job->id, ret, &err);
+
+    db_read_end(tx);
+    assert_true(rc == ERR_OK || rc == ERR_NOT_FOUND);
+    return rc == ERR_OK;
 }
 
 static bool
 has_file(const struct job *job)
 {
-    char hex[UUID_HEX], name[64];
+    struct upload_file file;
 
-    snprintf(name, sizeof(name), "%s.csv", uuid_hex(&job->id, hex));
-    return is_there(name);
+    return find_file(job, UPLOAD_WAITING, &file);
 }
 
 static void
-touch(const char *name)
+must_hold(enum upload_kind kind, const struct job *job, const char *text)
 {
-    char path[300];
+    CLEANUP(buf_done) struct buf bytes;
+    struct error err = ERROR_INIT;
+    uint64_t length;
+    int fd;
 
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    fclose(file);
+    assert_int_equal(upload_file_read(f.db, spool, kind, &job->id, job->source,
+                                      &fd, &length, &err),
+                     ERR_OK);
+    buf_init(&bytes, 64 << 20);
+    fixture_read(fd, &bytes);
+    close(fd);
+    assert_int_equal(bytes.len, length);
+    assert_string_equal(bytes.data, text);
 }
 
+/* How many files there are, unfinished ones among them. */
+static int64_t
+count_files(void)
+{
+    struct error err = ERROR_INIT;
+    struct db_query *query;
+    struct db_tx *tx;
+
+    assert_int_equal(db_read_begin(f.db, &tx, &err), ERR_OK);
+    query = db_query_text(tx, "SELECT COUNT(*) FROM upload_file");
+    assert_int_equal(db_step(query, &err), ERR_OK);
+    int64_t count = db_col_int(query, 0);
+
+    db_end(query);
+    db_read_end(tx);
+    return count;
+}
+
+/* Run a job in the name of a node that is not there. */
 static enum error_code
 claim(struct db_tx *tx, void *context, struct error *err)
 {
-    CLEANUP(arena_done) struct arena arena;
+    const struct uuid *node = context;
+    struct uuid id;
+    enum error_code rc = job_next(tx, &id, err);
 
-    arena_init(&arena, 1 << 20);
-    return job_claim(tx, &arena, context, err);
+    return rc == ERR_OK ? job_claim(tx, &id, node, err) : rc;
+}
+
+static void
+claim_for(const struct uuid *node)
+{
+    struct error err = ERROR_INIT;
+    struct uuid copy = *node;
+
+    assert_int_equal(db_write(f.db, claim, &copy, &err), ERR_OK);
 }
 
 static void
@@ -256,14 +304,12 @@ static void
 a_bad_file_changes_nothing_and_says_why(void **state)
 {
     CLEANUP(arena_done) struct arena arena;
-    CLEANUP(buf_done) struct buf lines;
+    struct upload_file file;
     struct job bad = enqueue(&f.source,
                              STR(HEADER "one,A,B" TAIL "two,,B" TAIL
                                         "three,A,B" TAIL "ONE,A,B" TAIL));
     struct job good = enqueue(&f.source, STR(HEADER "four,A,B" TAIL));
     struct job_runner *runner = start();
-    struct error err = ERROR_INIT;
-    int fd;
 
     (void)state;
     arena_init(&arena, 1 << 20);
@@ -275,21 +321,19 @@ a_bad_file_changes_nothing_and_says_why(void **state)
                        STR("Line 3: firstName is required;\n"
                            "Line 5: accountName is already used on line 2;")));
     assert_int_equal(count_records(&f.source), 1);
-    assert_int_equal(
-        spool_find_rejected(spool, &f.source.source_id, &bad.id, &fd, &err),
-        ERR_OK);
-    buf_init(&lines, 1 << 20);
-    fixture_read(fd, &lines);
-    close(fd);
-    assert_string_equal(
-        lines.data,
-        "_line,_error," HEADER "3,Line 3: firstName is required;,two,,B" TAIL
-        "5,Line 5: accountName is already used on line 2;,ONE,A,B" TAIL);
-    assert_int_equal(
-        spool_find_rejected(spool, &f.source.source_id, &good.id, &fd, &err),
-        ERR_NOT_FOUND);
+    must_hold(UPLOAD_REFUSED, &bad,
+              "_line,_error," HEADER
+              "3,Line 3: firstName is required;,two,,B" TAIL
+              "5,Line 5: accountName is already used on line 2;,ONE,A,B" TAIL);
+    assert_false(find_file(&good, UPLOAD_REFUSED, &file));
     job_runner_stop(runner);
     assert_false(has_file(&bad));
+}
+
+static enum error_code
+lose_file(struct db_tx *tx, void *context, struct error *err)
+{
+    return upload_remove(tx, UPLOAD_WAITING, context, err);
 }
 
 static void
@@ -300,7 +344,9 @@ a_job_without_its_file_fails(void **state)
 
     (void)state;
     arena_init(&arena, 1 << 20);
-    spool_remove_job(spool, &job.id);
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(db_write(f.db, lose_file, &job.id, &err), ERR_OK);
     struct job_runner *runner = start();
 
     wait_for(&job.id, JOB_ERROR);
@@ -326,24 +372,49 @@ ten_may_wait(void **state)
     assert_int_equal(put_in_line(&other, STR(HEADER), "key", &job),
                      ERR_CONFLICT);
     assert_true(has_file(&first));
-    char command[200];
-
     /* 10 and 1, and nothing of those that were refused. */
-    snprintf(command, sizeof(command), "test $(ls %s | wc -l) = 11", directory);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(count_files(), 11);
 }
 
 static void
-what_was_interrupted_runs_again(void **state)
+a_node_that_comes_back_goes_on_at_once(void **state)
 {
-    struct job job = enqueue(&f.source, STR(HEADER "one,A,B" TAIL)), claimed;
+    struct job job = enqueue(&f.source, STR(HEADER "one,A,B" TAIL));
+
+    (void)state;
+    claim_for(spool_node(spool));
+    assert_int_equal(status_of(&job.id), JOB_IN_PROGRESS);
+    struct job_runner *runner = start();
+    int64_t begun_ms = clock_mono_ms();
+
+    wait_for(&job.id, JOB_COMPLETED);
+    assert_true(clock_mono_ms() - begun_ms < 1500);
+    job_runner_stop(runner);
+    assert_int_equal(count_records(&f.source), 1);
+}
+
+static enum error_code
+beat(struct db_tx *tx, void *context, struct error *err)
+{
+    return node_beat(tx, context, err);
+}
+
+static void
+a_dead_node_loses_its_job_and_a_living_one_does_not(void **state)
+{
+    struct job job = enqueue(&f.source, STR(HEADER "one,A,B" TAIL));
+    struct uuid other = uuid_mint();
     struct error err = ERROR_INIT;
 
     (void)state;
-    assert_int_equal(db_write(f.db, claim, &claimed, &err), ERR_OK);
-    assert_int_equal(status_of(&job.id), JOB_IN_PROGRESS);
+    claim_for(&other);
     struct job_runner *runner = start();
 
+    for (int i = 0; i < 8; i++) {
+        usleep(400000);
+        assert_int_equal(db_write(f.db, beat, &other, &err), ERR_OK);
+    }
+    assert_int_equal(status_of(&job.id), JOB_IN_PROGRESS);
     wait_for(&job.id, JOB_COMPLETED);
     job_runner_stop(runner);
     assert_int_equal(count_records(&f.source), 1);
@@ -370,6 +441,7 @@ an_import_that_is_stopped_is_all_or_nothing(void **state)
         bool done = status_of(&job.id) == JOB_COMPLETED;
 
         stopped += !done;
+        assert_true(done || status_of(&job.id) == JOB_PENDING);
         assert_int_equal(count_records(&source), done ? rows : 0);
         assert_true(done || has_file(&job));
         runner = start();
@@ -380,24 +452,68 @@ an_import_that_is_stopped_is_all_or_nothing(void **state)
     assert_in_range(stopped, 1, 12);
 }
 
+/* Nodes of their own, on one database: each job runs once. */
 static void
-one_of_many_runs_the_jobs(void **state)
+nodes_share_the_jobs(void **state)
 {
-    struct job_runner *first = start();
-    struct job job = enqueue(&f.source, STR(HEADER "one,A,B" TAIL));
+    struct job_runner *runners[3];
+    struct spool *spools[3];
+    struct source sources[4];
+    struct job jobs[24];
+    struct error err = ERROR_INIT;
 
     (void)state;
-    wait_for(&job.id, JOB_COMPLETED);
-    struct job_runner *second = start();
+    for (int i = 0; i < 3; i++) {
+        char path[sizeof(directory) + 8];
 
-    /* Not woken: found by looking from time to time. */
-    job = enqueue(&f.source, STR(HEADER "two,A,B" TAIL));
-    wait_for(&job.id, JOB_COMPLETED);
-    job_runner_stop(first);
-    job = enqueue(&f.source, STR(HEADER "three,A,B" TAIL));
-    wait_for(&job.id, JOB_COMPLETED);
-    job_runner_stop(second);
-    assert_int_equal(count_records(&f.source), 3);
+        snprintf(path, sizeof(path), "%s.%d", directory, i);
+        assert_int_equal(spool_open(path, &spools[i], &err), ERR_OK);
+        runners[i] = start_on(spools[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        char name[20];
+
+        snprintf(name, sizeof(name), "Shared %d", i);
+        sources[i] = fixture_source(&f, name);
+    }
+    for (unsigned i = 0; i < COUNT(jobs); i++) {
+        char text[300];
+
+        snprintf(text, sizeof(text), HEADER "one,A,B" TAIL "n%u,A,B" TAIL, i);
+        jobs[i] = enqueue(&sources[i % 4], str_of(text));
+        job_runner_wake(runners[i % 3]);
+    }
+    for (unsigned i = 0; i < COUNT(jobs); i++) {
+        CLEANUP(arena_done) struct arena arena;
+
+        arena_init(&arena, 1 << 20);
+        wait_for(&jobs[i].id, JOB_COMPLETED);
+        struct job job = look(&jobs[i].id, &arena);
+
+        assert_int_equal(job.records_created, i < 4 ? 2 : 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        job_runner_stop(runners[i]);
+        spool_close(spools[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(count_records(&sources[i]), 1 + COUNT(jobs) / 4);
+}
+
+static void
+two_processes_on_one_directory_are_two_nodes(void **state)
+{
+    struct error err = ERROR_INIT;
+    struct spool *second;
+    struct uuid first = *spool_node(spool);
+
+    (void)state;
+    assert_int_equal(spool_open(directory, &second, &err), ERR_OK);
+    assert_false(uuid_eq(spool_node(second), &first));
+    spool_close(second);
+    spool_close(spool);
+    assert_int_equal(spool_open(directory, &spool, &err), ERR_OK);
+    assert_true(uuid_eq(spool_node(spool), &first));
 }
 
 static enum error_code
@@ -422,80 +538,104 @@ no_job_for_a_source_that_is_gone(void **state)
     assert_false(has_file(&job));
 }
 
-/* --- the spool ----------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
-static const char *
-refused_name(const struct uuid *source_id, char to[SPOOL_NAME])
+/* `length` bytes, another one at each place. */
+static int
+long_file(struct buf *bytes, size_t length)
 {
-    char hex[UUID_HEX];
+    buf_init(bytes, length + 1);
+    for (size_t i = 0; i < length; i++)
+        buf_char(bytes, (char)('a' + (i + i / 251 + i / 65521) % 26));
+    return new_file(buf_view(bytes));
+}
 
-    snprintf(to, SPOOL_NAME, "%s.d.rejected.csv", uuid_hex(source_id, hex));
-    return to;
+static enum error_code
+finish(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct uuid *ids = context;
+
+    return upload_finish(tx, &ids[0], UPLOAD_REFUSED, &ids[1], err);
 }
 
 static void
-refused_lines_go_with_their_source(void **state)
+files_of_any_length_come_back(void **state)
 {
-    struct source other = fixture_source(&f, "Other");
-    char mine[SPOOL_NAME], others[SPOOL_NAME];
+    static const size_t lengths[] = {0,
+                                     1,
+                                     UPLOAD_CHUNK_BYTES - 1,
+                                     UPLOAD_CHUNK_BYTES,
+                                     UPLOAD_CHUNK_BYTES + 1,
+                                     4 * UPLOAD_CHUNK_BYTES,
+                                     9 * UPLOAD_CHUNK_BYTES + 7};
+    struct uuid ids[2] = {{{0}}, uuid_mint()};
+    struct error err = ERROR_INIT;
 
     (void)state;
-    touch(refused_name(&f.source.source_id, mine));
-    touch(refused_name(&other.source_id, others));
-    spool_remove_rejected(spool, &f.source.source_id);
-    assert_false(is_there(mine));
-    assert_true(is_there(others));
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        CLEANUP(buf_done) struct buf bytes;
+        struct job job = {.id = ids[1], .source = f.source.number};
+        int fd = long_file(&bytes, lengths[i]);
+
+        assert_int_equal(upload_file_write(f.db, &f.source.id, UPLOAD_REFUSED,
+                                           fd, lengths[i], &ids[0], &err),
+                         ERR_OK);
+        close(fd);
+        /* The one before gives way. */
+        assert_int_equal(db_write(f.db, finish, ids, &err), ERR_OK);
+        must_hold(UPLOAD_REFUSED, &job, bytes.data ? bytes.data : "");
+        upload_file_drop(f.db, &ids[0]);
+        assert_int_equal(count_files(), 1);
+        assert_int_equal(upload_file_read(f.db, spool, UPLOAD_REFUSED, &ids[1],
+                                          job.source + 1, &fd, &(uint64_t){0},
+                                          &err),
+                         ERR_NOT_FOUND);
+    }
+    assert_int_equal(db_write(f.db, delete_source, &f.source, &err), ERR_OK);
+    assert_int_equal(count_files(), 0);
+}
+
+static enum error_code
+sweep(struct db_tx *tx, void *context, struct error *err)
+{
+    (void)context;
+    return upload_sweep(tx, err);
 }
 
 static void
 nothing_is_left_lying_about(void **state)
 {
-    CLEANUP(spool_file_done) struct spool_file arriving = {0};
-    struct job waiting = enqueue(&f.source, STR(HEADER "one,A,B" TAIL));
-    struct timespec old[2] = {{.tv_sec = time(NULL) - 25 * 3600},
-                              {.tv_sec = time(NULL) - 25 * 3600}};
-    const struct uuid unknown = uuid_mint();
-    char path[300], known_refused[SPOOL_NAME], unknown_refused[SPOOL_NAME];
+    struct uuid ids[2] = {{{0}}, uuid_mint()}, unfinished;
+    struct error err = ERROR_INIT;
+    int64_t now_ms = clock_now_ms();
+    int fd = new_file(STR("x"));
 
     (void)state;
-    new_file(STR("x"), &arriving);
-    touch(refused_name(&f.source.source_id, known_refused));
-    touch(refused_name(&unknown, unknown_refused));
-    touch("new.0123");
-    touch("01a20a1e9d1c78669e489e56cdf35f7e.csv");
-    touch("01a20a1e9d1c78669e489e56cdf35f7f.guarded.csv");
-    touch("a.b.rejected.csv");
-    touch("c.d.rejected.csv");
-    touch("something.else");
-    snprintf(path, sizeof(path), "%s/a.b.rejected.csv", directory);
-    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
-    struct job_runner *runner = start();
-
-    wait_for(&waiting.id, JOB_COMPLETED);
-    job_runner_stop(runner);
-    assert_true(is_there(arriving.name));
-    assert_false(is_there("new.0123"));
-    assert_false(is_there("01a20a1e9d1c78669e489e56cdf35f7e.csv"));
-    assert_false(is_there("01a20a1e9d1c78669e489e56cdf35f7f.guarded.csv"));
-    assert_false(is_there("a.b.rejected.csv"));
-    assert_true(is_there("c.d.rejected.csv"));
-    assert_true(is_there(known_refused));
-    assert_false(is_there(unknown_refused));
-    assert_true(is_there("something.else"));
+    assert_int_equal(upload_file_write(f.db, &f.source.id, UPLOAD_REFUSED, fd,
+                                       1, &ids[0], &err),
+                     ERR_OK);
+    assert_int_equal(db_write(f.db, finish, ids, &err), ERR_OK);
+    assert_int_equal(upload_file_write(f.db, &f.source.id, UPLOAD_WAITING, fd,
+                                       1, &unfinished, &err),
+                     ERR_OK);
+    close(fd);
+    /* The unfinished one goes first, the refused lines after a day. */
+    for (int64_t minute = 50; count_files() > 0; minute += 60) {
+        clock_set_for_test(now_ms + minute * 60 * 1000);
+        assert_int_equal(db_write(f.db, sweep, NULL, &err), ERR_OK);
+        assert_int_equal(count_files(), (minute < 60) + (minute < 24 * 60));
+    }
+    clock_set_for_test(-1);
 }
 
 static void
-files_are_their_owners_only(void **state)
+a_directory_that_is_not_there(void **state)
 {
-    CLEANUP(spool_file_done) struct spool_file file = {0};
     struct error err = ERROR_INIT;
     struct spool *nowhere;
     struct stat status;
 
     (void)state;
-    new_file(STR("x"), &file);
-    assert_int_equal(fstat(file.fd, &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0600);
     assert_int_equal(stat(directory, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0700);
     assert_int_equal(spool_open("/nowhere/at/all", &nowhere, &err),
@@ -579,13 +719,15 @@ main(void)
         WITH_SPOOL(a_bad_file_changes_nothing_and_says_why),
         WITH_SPOOL(a_job_without_its_file_fails),
         WITH_SPOOL(ten_may_wait),
-        WITH_SPOOL(what_was_interrupted_runs_again),
+        WITH_SPOOL(a_node_that_comes_back_goes_on_at_once),
+        WITH_SPOOL(a_dead_node_loses_its_job_and_a_living_one_does_not),
         WITH_SPOOL(an_import_that_is_stopped_is_all_or_nothing),
-        WITH_SPOOL(one_of_many_runs_the_jobs),
+        WITH_SPOOL(nodes_share_the_jobs),
+        WITH_SPOOL(two_processes_on_one_directory_are_two_nodes),
         WITH_SPOOL(no_job_for_a_source_that_is_gone),
-        WITH_SPOOL(refused_lines_go_with_their_source),
+        WITH_SPOOL(files_of_any_length_come_back),
         WITH_SPOOL(nothing_is_left_lying_about),
-        WITH_SPOOL(files_are_their_owners_only),
+        WITH_SPOOL(a_directory_that_is_not_there),
         cmocka_unit_test(splits_a_file_by_its_bad_lines),
     };
 

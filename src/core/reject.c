@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fmt/csv_read.h"
@@ -175,5 +176,50 @@ reject_split(const struct reject *reject, int fd, uint64_t length,
     buf_done(&split.rest);
     csv_read_done(reader);
     free(piece);
+    return rc;
+}
+
+/* Both files are there, and are the caller's whatever the result. */
+static enum error_code
+keep(const struct reject *reject, struct db *db, const struct uuid *source_id,
+     int fd, uint64_t length, int refused_fd, int rest_fd, struct uuid *ret_id,
+     struct error *err)
+{
+    struct fd_sink refused, rest;
+    struct stat status;
+
+    fd_sink_init(&refused, refused_fd);
+    fd_sink_init(&rest, rest_fd);
+    enum error_code rc = reject_split(reject, fd, length, &refused.sink,
+                                      rest_fd >= 0 ? &rest.sink : NULL, err);
+
+    if (rc == ERR_OK && fstat(refused_fd, &status) != 0)
+        rc = error_errno(err, "stat");
+    if (rc != ERR_OK)
+        return rc;
+    return upload_file_write(db, source_id, UPLOAD_REFUSED, refused_fd,
+                             (uint64_t)status.st_size, ret_id, err);
+}
+
+enum error_code
+reject_keep(const struct reject *reject, struct db *db,
+            const struct spool *spool, const struct uuid *source_id, int fd,
+            uint64_t length, int *ret_rest_fd, struct uuid *ret_id,
+            struct error *err)
+{
+    int refused_fd = -1, rest_fd = -1;
+    enum error_code rc = spool_create(spool, &refused_fd, err);
+
+    if (rc == ERR_OK && ret_rest_fd != NULL)
+        rc = spool_create(spool, &rest_fd, err);
+    if (rc == ERR_OK)
+        rc = keep(reject, db, source_id, fd, length, refused_fd, rest_fd,
+                  ret_id, err);
+    if (refused_fd >= 0)
+        close(refused_fd);
+    if (rc == ERR_OK && ret_rest_fd != NULL)
+        *ret_rest_fd = rest_fd;
+    else if (rest_fd >= 0)
+        close(rest_fd);
     return rc;
 }

@@ -18,6 +18,7 @@
 
 #include "base/sink.h"
 #include "core/import.h"
+#include "core/upload_file.h"
 
 struct reject {
     struct {
@@ -41,5 +42,14 @@ void reject_add(struct reject *reject, const struct import_fault *fault);
 enum error_code reject_split(const struct reject *reject, int fd,
                              uint64_t length, struct sink *refused,
                              struct sink *rest, struct error *err) MUST_USE;
+
+/* The same, what was refused to a file of the source in the database, which
+ * the caller names with upload_finish() or gives up with upload_file_drop().
+ * *ret_rest_fd, unless NULL, is an open file of the rest. */
+enum error_code reject_keep(const struct reject *reject, struct db *db,
+                            const struct spool *spool,
+                            const struct uuid *source_id, int fd,
+                            uint64_t length, int *ret_rest_fd,
+                            struct uuid *ret_id, struct error *err) MUST_USE;
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * job_store.h - bulk upload jobs: queued files and how they ended.
  *
- * The file of a job lives in the spool directory under the job's id, not in
- * the database, unless the database is shared by several nodes.
+ * A job that runs belongs to a node, which counts its beat up as long as it
+ * lives. Of one source at most one runs.
  *
  * Memory, errors, threads: see store.h.
  */
@@ -29,6 +29,7 @@ struct job {
     enum job_status status;
     struct actor actor; /* who uploaded */
     int64_t length;     /* bytes of the file */
+    bool guarded;       /* its cells have the formula guard */
     int64_t created_ms, modified_ms;
     int64_t records_created, records_updated;
     struct str errors;          /* lines joined by LF; "" for none */
@@ -36,6 +37,9 @@ struct job {
     unsigned char sha256[32];   /* of the file, to tell a retry from a reuse */
 };
 
+/* May one more wait? ERR_LIMIT. */
+enum error_code job_check_room(struct db_tx *tx, int64_t source,
+                               struct error *err) MUST_USE;
 /* Fills id, status and times. ERR_LIMIT over JOB_WAITING_MAX waiting ones,
  * ERR_CONFLICT for an idempotency key that the source has already. */
 enum error_code job_insert(struct db_tx *tx, struct job *job,
@@ -51,15 +55,47 @@ enum error_code job_newest(struct db_tx *tx, int64_t source,
 enum error_code job_by_key(struct db_tx *tx, int64_t source, struct str key,
                            struct arena *arena, struct job *ret,
                            struct error *err) MUST_USE;
-/* Take the oldest waiting job of a source without a running one and mark it
- * IN_PROGRESS. ERR_NOT_FOUND: nothing to do. */
-enum error_code job_claim(struct db_tx *tx, struct arena *arena,
-                          struct job *ret, struct error *err) MUST_USE;
-/* After a restart: what was IN_PROGRESS is PENDING again. */
-enum error_code job_requeue(struct db_tx *tx, struct error *err) MUST_USE;
+/* The oldest waiting job of a source without a running one. ERR_NOT_FOUND:
+ * nothing to do. */
+enum error_code job_next(struct db_tx *tx, struct uuid *ret_id,
+                         struct error *err) MUST_USE;
+
+/* Jobs that run, the first `max` of them, and the nodes that do it. */
+struct job_running {
+    struct uuid id, node;
+    int64_t beat; /* of the node, when this was read */
+};
+enum error_code job_running(struct db_tx *tx, struct job_running *ret,
+                            size_t max, size_t *ret_count,
+                            struct error *err) MUST_USE;
+
+/* Make a waiting job, or one that has a node which stands still since it was
+ * read, the job of `node`, and count that one's beat. ERR_NOT_FOUND: another
+ * node was faster, or the old one lives. */
+enum error_code job_claim(struct db_tx *tx, const struct uuid *id,
+                          const struct uuid *node, struct error *err) MUST_USE;
+enum error_code job_take_over(struct db_tx *tx, const struct job_running *job,
+                              const struct uuid *node,
+                              struct error *err) MUST_USE;
+/* ERR_NOT_FOUND, these three: it is not the node's job, or not any more. */
+enum error_code job_held(struct db_tx *tx, const struct uuid *id,
+                         const struct uuid *node, struct error *err) MUST_USE;
+/* PENDING again. */
+enum error_code job_release(struct db_tx *tx, const struct uuid *id,
+                            const struct uuid *node,
+                            struct error *err) MUST_USE;
 /* Write status, counts and errors; sets modified_ms. */
-enum error_code job_update(struct db_tx *tx, struct job *job,
-                           struct error *err) MUST_USE;
+enum error_code job_end(struct db_tx *tx, struct job *job,
+                        const struct uuid *node, struct error *err) MUST_USE;
+/* Write the errors of a job that goes on nevertheless. */
+enum error_code job_note_errors(struct db_tx *tx, const struct job *job,
+                                struct error *err) MUST_USE;
+
+enum error_code node_beat(struct db_tx *tx, const struct uuid *node,
+                          struct error *err) MUST_USE;
+/* Forget nodes without a job. */
+enum error_code node_sweep(struct db_tx *tx, struct error *err) MUST_USE;
+
 /* Is a job of the source PENDING or IN_PROGRESS? */
 enum error_code job_active(struct db_tx *tx, int64_t source, bool *ret,
                            struct error *err) MUST_USE;

@@ -31,6 +31,8 @@ reads_everything(enum stmt statement)
     case STMT_SIGNING_KEY_ALL:        /* a table of a few rows */
     case STMT_SIGNING_KEY_RETIRE:
     case STMT_SIGNING_KEY_SWEEP:
+    case STMT_NODE_SWEEP:
+    case STMT_UPLOAD_FILE_SWEEP:
         return true;
     default:
         return false;

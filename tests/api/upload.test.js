@@ -5,8 +5,6 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
-import path from 'node:path';
-import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
 import { parseCsv } from './lib/csv.js';
@@ -33,8 +31,20 @@ const uploadPath = (source) =>
 const csvOf = (count, generation = 1) => `${HEADER}\n` +
   Array.from({ length: count }, (_, n) => line(n, generation, 'boss')).join('');
 const GOOD = csvOf(2);
+// Files that the database keeps: 'WAITING' or 'REFUSED', and the upload.
+const kept = async (of = world) => (await of.sql('SELECT kind || \' \' || ' +
+  'coalesce(nullif(hex(upload_id), \'\'), \'unfinished\') FROM upload_file ORDER BY id'))
+  .split('\n').filter((row) => row !== '');
+// What arrives has no name: it is seen in the descriptors of the server.
 const spool = () => `${world.database.replace('sqlite:', '')}-spool`;
-const spooled = () => fs.readdirSync(spool()).filter((name) => name !== 'lock');
+const arriving = () => fs.readdirSync(`/proc/${server.pid}/fd`).filter((fd) => {
+  try {
+    return fs.readlinkSync(`/proc/${server.pid}/fd/${fd}`)
+      .startsWith(`${spool()}/#`);
+  } catch {
+    return false; // closed meanwhile
+  }
+});
 const jobsOf = async (source) => Number(await world.sql(
   'SELECT count(*) FROM upload_job j JOIN source s ON s.number = j.source ' +
   `WHERE hex(s.id) = upper('${source.id.replaceAll('-', '')}')`));
@@ -186,7 +196,7 @@ test('what is no file to import', async (t) => {
       checkMediaType(answer);
     });
   assert.equal(await jobsOf(source), 0);
-  assert.deepEqual(spooled(), []);
+  assert.deepEqual(await kept(), []);
 });
 
 test('a header line alone is done at once', async () => {
@@ -218,7 +228,7 @@ test('a file that is too long', async (t) => {
     const [answer] = splitAnswers(bytes, ['POST']).answers;
     assert.equal(answer.status, 413, String(bytes).slice(0, 200));
   });
-  assert.deepEqual(spooled(), []);
+  assert.deepEqual(await kept(), []);
 });
 
 test('the order of checks', async (t) => {
@@ -290,7 +300,7 @@ test('the job and its status, under every family', async () => {
     `${source.sourceId}/non-employee-bulk-upload/status`,
   { token: root.token });
   assert.deepEqual(answer.json, { status: null });
-  assert.ok(spooled().every((name) => name.endsWith('.rejected.csv')));
+  assert.ok((await kept()).every((file) => file.startsWith('REFUSED ')));
 });
 
 test('a file of its own generation, again and again', async () => {
@@ -332,6 +342,7 @@ test('a dry run tells and changes nothing', async () => {
   const source = await newSource();
   await root.uploaded(source, GOOD);
   const csv = await root.export(source);
+  const files = await kept();
   const run = async (text) => {
     const answer = await root.upload(source, text, { query: '?dryRun=true' });
     assert.equal(answer.status, 200, answer.text);
@@ -354,7 +365,7 @@ test('a dry run tells and changes nothing', async () => {
     { type: 'multipart/form-data; boundary=b' });
   assert.equal(await jobsOf(source), 1);
   assert.equal(await root.export(source), csv);
-  assert.ok(spooled().every((name) => !name.includes(source.sourceId)));
+  assert.deepEqual(await kept(), files);
 });
 
 test('refused lines are corrected and sent again', async (t) => {
@@ -477,7 +488,7 @@ test('a repeated upload is the same upload', async (t) => {
 
 test('an upload that ends in the middle leaves nothing', async () => {
   const source = await newSource();
-  const before_ = spooled().length;
+  const files = await kept();
   const sockets = [];
   for (let i = 0; i < 20; i++) {
     const socket = net.connect(server.port, server.host);
@@ -488,20 +499,23 @@ test('an upload that ends in the middle leaves nothing', async () => {
       'x'.repeat(i * 12_000)));
     sockets.push(socket);
   }
-  await eventually('they arrive', () => spooled().length === before_ + 20);
-  for (const name of spooled())
-    assert.equal(fs.statSync(path.join(spool(), name)).mode & 0o777, 0o600);
+  await eventually('they arrive', () => arriving().length === 20);
+  for (const fd of arriving())
+    assert.equal(fs.statSync(`/proc/${server.pid}/fd/${fd}`).mode & 0o777,
+      0o600);
+  assert.deepEqual(fs.readdirSync(spool()), ['node']);
   for (const [i, socket] of sockets.entries())
     if (i % 2)
       socket.resetAndDestroy();
     else
       socket.destroy();
-  await eventually('they are gone', () => spooled().length === before_);
+  await eventually('they are gone', () => arriving().length === 0);
+  assert.deepEqual(await kept(), files);
   assert.equal(await jobsOf(source), 0);
 });
 
 test('a source that goes takes its files along', async (t) => {
-  const before_ = spooled();
+  const files = await kept();
   const remove = (source) => root.delete(`/non-employee-sources/${source.id}`);
   for (const [what, csv, query] of [['a good file', GOOD, ''],
     ['a bad file', BAD, ''], ['what is good of it', BAD, '?skipRejected=true'],
@@ -517,37 +531,48 @@ test('a source that goes takes its files along', async (t) => {
         'Content-Type: multipart/form-data; boundary=b\r\n' +
         `Content-Length: ${body.length}\r\n\r\n`)
         .replace('bulk-upload ', `bulk-upload${query} `) + body.slice(0, 50));
-      await eventually('it arrives', () =>
-        spooled().length === before_.length + 1);
+      await eventually('it arrives', () => arriving().length === 1);
       await remove(source);
       socket.write(body.slice(50));
       await eventually('an answer', () => got.includes('trackingId'));
       assert.match(got, /^HTTP\/1\.1 404 /);
       assert.match(got, /"404 Not found"/);
-      await eventually('nothing', () => spooled().length === before_.length);
+      await eventually('nothing', () => arriving().length === 0);
+      assert.deepEqual(await kept(), files);
     });
   await t.test('after lines were refused', async () => {
     const source = await newSource();
     const other = await newSource();
     checkError(await root.upload(source, BAD), 400, '400.1 Bad Request Content');
     checkError(await root.upload(other, BAD), 400, '400.1 Bad Request Content');
-    assert.equal(spooled().length, before_.length + 2);
+    assert.equal((await kept()).length, files.length + 2);
     await remove(source);
-    assert.equal(spooled().length, before_.length + 1);
+    assert.equal((await kept()).length, files.length + 1);
     await remove(other);
-    assert.deepEqual(spooled().sort(), before_.sort());
+    assert.deepEqual(await kept(), files);
   });
 });
 
-// Keep every server from running jobs: the part of a process that does.
-async function holdJobs(on) {
-  fs.mkdirSync(`${on.database.replace('sqlite:', '')}-spool`,
-    { recursive: true, mode: 0o700 });
-  const holder = spawn('flock', ['-o',
-    `${on.database.replace('sqlite:', '')}-spool/lock`, 'sh', '-c',
-    'echo held; exec cat']);
-  await new Promise((resolve) => holder.stdout.once('data', resolve));
-  return () => holder.stdin.end();
+// Keep every server from running jobs of these sources: another node, which
+// does not exist, has one of each and counts its beat up.
+async function holdJobs(on, sources) {
+  const node = 'x\'00000000000000000000000000000001\'';
+  await on.sql(sources.map(({ id }) => 'INSERT INTO upload_job (id, source, ' +
+    'status, node, length, sha256, created_ms, modified_ms) SELECT ' +
+    `randomblob(16), number, 'IN_PROGRESS', ${node}, 0, x'', 0, 0 FROM source ` +
+    `WHERE hex(id) = upper('${id.replaceAll('-', '')}');`).join(''));
+  const beat = async () => {
+    await on.sql(`INSERT INTO node (id, beat) VALUES (${node}, 1) ` +
+      'ON CONFLICT (id) DO UPDATE SET beat = beat + 1');
+    if (timer !== undefined)
+      timer = setTimeout(beat, 1000);
+  };
+  let timer = setTimeout(beat, 0);
+  return async () => {
+    clearTimeout(timer);
+    timer = undefined;
+    await on.sql(`DELETE FROM upload_job WHERE node = ${node}`);
+  };
 }
 
 test('the queue', async (t) => {
@@ -556,8 +581,7 @@ test('the queue', async (t) => {
   await own.identity('boss');
   const source = await own.source('Queue');
   const other = await own.source('Other');
-  const release = await holdJobs(own);
-  t.after(release);
+  const release = await holdJobs(own, [source, other]);
   let running = await own.serve();
   let api = await admin(own, running);
   const ids = [];
@@ -584,7 +608,7 @@ test('the queue', async (t) => {
     running = await own.serve();
     api = await admin(own, running);
     assert.equal((await api.get(`${uploadPath(source)}/status`)).id, ids[9]);
-    release();
+    await release();
     const last = await api.settled(source);
     assert.deepEqual([last.id, last.status, last.recordsUpdated],
       [ids[9], 'COMPLETED', 20]);
@@ -663,8 +687,8 @@ test('kill -9 at any moment: before or after, once, never between', async (t) =>
     current = generation;
     moments.push(`${status || '-'}${at.length && seen.has(`First${round}`)
       ? 'x' : ''}`);
-    await eventually('an empty spool', () => fs.readdirSync(
-      `${own.database.replace('sqlite:', '')}-spool`).join() === 'lock');
+    assert.deepEqual((await kept(own))
+      .filter((file) => file !== 'WAITING unfinished'), []);
     await next.stop('SIGKILL');
   }
   t.diagnostic(moments.join(' '));
