@@ -1,7 +1,8 @@
 // Runs every test file of the directories (or the files) named on the command
-// line, one file after another, and ends with one line of totals.
+// line, JOBS files at a time (one unless told), and ends with one line of
+// totals.
 //
-//   NELM=/path/to/nelm node tests/run.js tests/api [tests/load/...]
+//   NELM=/path/to/nelm [JOBS=2] node tests/run.js tests/api [tests/load/...]
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -25,7 +26,11 @@ if (process.env.NELM)
 const total = { passed: 0, failed: 0, skipped: 0 };
 // Whatever fails outside of any test, a file that does not load among it,
 // counts as a failure too.
-const events = run({ files, concurrency: 1, timeout: 15 * 60_000 });
+const events = run({
+  files,
+  concurrency: Number(process.env.JOBS ?? 1),
+  timeout: 15 * 60_000,
+});
 events.on('test:pass', ({ skip, details }) => {
   if (details?.type === 'suite')
     return;

@@ -36,12 +36,12 @@ meson_tests() {
     rm -f "$log"
 }
 
-# node_tests LABEL BINARY FILE...: tests/run.js ends with a line of totals.
+# node_tests LABEL BINARY JOBS FILE...: tests/run.js ends with a line of totals.
 node_tests() {
-    label=$1 nelm=$2
-    shift 2
+    label=$1 nelm=$2 jobs=$3
+    shift 3
     log=$(mktemp)
-    NELM=$PWD/$nelm node tests/run.js "$@" >"$log" 2>&1 || cat "$log" >&2
+    JOBS=$jobs NELM=$PWD/$nelm node tests/run.js "$@" >"$log" 2>&1 || cat "$log" >&2
     totals=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$log")
     [ -n "$totals" ] || { totals="0 1"; cat "$log" >&2; }
     count "$label" ${totals% *} ${totals#* }
@@ -89,14 +89,14 @@ suite_api() {
     say "the program from outside"
     build
     node_packages
-    node_tests api build/nelm tests/api tests/sdk
+    node_tests api build/nelm "$(nproc)" tests/api tests/sdk
 }
 
 suite_load() {
     say "a million rows, many clients"
     build
     node_packages
-    node_tests load build/nelm tests/load
+    node_tests load build/nelm 1 tests/load
 }
 
 suite_clang() {
@@ -115,7 +115,7 @@ suite_asan() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     meson_tests asan build-asan --timeout-multiplier 4
     node_packages
-    node_tests asan-api build-asan/nelm tests/api
+    node_tests asan-api build-asan/nelm "$(nproc)" tests/api
 }
 
 suite_tsan() {
@@ -125,7 +125,8 @@ suite_tsan() {
     export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tools/tsan.txt"
     meson_tests tsan build-tsan --timeout-multiplier 8
     node_packages
-    node_tests tsan-api build-tsan/nelm tests/api/export.test.js \
+    node_tests tsan-api build-tsan/nelm "$(nproc)" \
+        tests/api/export.test.js \
         tests/api/upload.test.js tests/api/approvals.test.js
 }
 
@@ -134,7 +135,10 @@ run_tests() {
     [ $# -gt 0 ] || set -- lint unit api clang asan tsan load
     for suite in "$@"; do
         case $suite in
-        lint | unit | api | clang | asan | tsan | load) "suite_$suite" ;;
+        lint | unit | api | clang | asan | tsan | load)
+            began=$(date +%s)
+            "suite_$suite"
+            printf '   %s took %s s\n' "$suite" $(($(date +%s) - began)) >&2 ;;
         *) usage >&2; exit 2 ;;
         esac
     done
