@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
+import {
+  BACK, Browser, FORM, PASSWORD, authorizePath, encode, pkce,
+} from './lib/browser.js';
 import { checkCommon } from './lib/http.js';
 import { sleep, World } from './lib/nelm.js';
 
-const BACK = 'http://127.0.0.1:1/back';
-const FORM = 'application/x-www-form-urlencoded';
-const PASSWORD = 'correct horse <battery> & staple';
 const GRANTS = ['AUTHORIZATION_CODE', 'REFRESH_TOKEN'];
 
 let world, server, app, secretApp, narrow;
@@ -43,92 +43,6 @@ before(async () => {
 });
 after(() => world?.done());
 
-const encode = (fields) => new URLSearchParams(fields).toString();
-
-function pkce() {
-  const verifier = crypto.randomBytes(32).toString('base64url');
-  const challenge =
-    crypto.createHash('sha256').update(verifier).digest('base64url');
-  return { verifier, challenge };
-}
-
-function authorizePath(client, { challenge, ...more } = {}) {
-  const fields = {
-    client_id: client.clientId, response_type: 'code', redirect_uri: BACK,
-    state: 'st', ...(challenge
-      ? { code_challenge: challenge, code_challenge_method: 'S256' } : {}),
-    ...more,
-  };
-  for (const [name, value] of Object.entries(fields))
-    if (value === undefined)
-      delete fields[name];
-  return `/oauth/authorize?${encode(fields)}`;
-}
-
-const unescape = (text) => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>')
-  .replaceAll('&quot;', '"').replaceAll('&#39;', '\'').replaceAll('&amp;', '&');
-
-// A browser as far as these pages need one: cookies and forms.
-class Browser {
-  constructor(where = server) {
-    this.server = where;
-    this.cookies = new Map();
-  }
-
-  async go(path, { method = 'GET', fields, headers = {} } = {}) {
-    const cookie =
-      [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    const answer = await this.server.get(path, {
-      method,
-      headers: {
-        ...(cookie ? { Cookie: cookie } : {}),
-        ...(fields ? { 'Content-Type': FORM } : {}), ...headers,
-      },
-      body: fields ? encode(fields) : undefined,
-    });
-    for (const line of answer.headers['set-cookie'] ?? []) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
-      if (/Max-Age=0/.test(line))
-        this.cookies.delete(name);
-      else
-        this.cookies.set(name, value);
-    }
-    this.path = path;
-    return answer;
-  }
-
-  // Send the form of the page that was seen last, as a browser would.
-  async submit(page, fields) {
-    const [, key] = /name="form_key" value="([^"]*)"/.exec(page.text);
-    return this.go(this.path, {
-      method: 'POST', fields: { form_key: unescape(key), ...fields },
-    });
-  }
-
-  async signIn(path, username, password = PASSWORD) {
-    const page = await this.go(path);
-    assert.equal(page.status, 200, page.text);
-    assert.match(page.text, /type="password"/);
-    return this.submit(page, { action: 'signin', username, password });
-  }
-
-  // All the way to the code; returns the parameters of the redirect.
-  async authorize(client, username, parameters = {}) {
-    const path = authorizePath(client, parameters);
-    let answer = await this.go(path);
-    if (/type="password"/.test(answer.text)) {
-      answer = await this.submit(answer,
-        { action: 'signin', username, password: PASSWORD });
-      assert.equal(answer.status, 303, answer.text);
-      answer = await this.go(answer.headers.location);
-    }
-    if (answer.status === 200)
-      answer = await this.submit(answer, { action: 'allow' });
-    assert.equal(answer.status, 302, answer.text);
-    return new URL(answer.headers.location).searchParams;
-  }
-}
-
 function token(fields, where = server) {
   return where.get('/oauth/token', {
     method: 'POST', headers: { 'Content-Type': FORM }, body: encode(fields),
@@ -150,7 +64,7 @@ function refresh(client, refreshToken, more = {}) {
 }
 
 // The whole way to tokens.
-async function tokens(client, username, { browser = new Browser(), scope } = {}) {
+async function tokens(client, username, { browser = new Browser(server), scope } = {}) {
   const { verifier, challenge } = pkce();
   const back = await browser.authorize(client, username, { challenge, scope });
   const answer = await redeem(client, back.get('code'), {
@@ -184,7 +98,7 @@ async function events(name) {
 // --- the flow ---------------------------------------------------------------
 
 test('a person signs in, agrees, and a client acts for them', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const { verifier, challenge } = pkce();
   const path = authorizePath(app, { challenge, state: 'a b&c=<d>"\u00e9%' });
 
@@ -221,7 +135,7 @@ test('a person signs in, agrees, and a client acts for them', async () => {
 });
 
 test('consent is remembered, but not for more than was agreed', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   await browser.authorize(narrow, 'bob',
     { ...pkce(), verifier: undefined, scope: 'idn:nelm:read' });
   const path = (scope) =>
@@ -235,7 +149,7 @@ test('consent is remembered, but not for more than was agreed', async () => {
 
 test('a confidential client needs its secret, and may do without PKCE',
   async () => {
-    const back = await new Browser().authorize(secretApp, 'ann');
+    const back = await new Browser(server).authorize(secretApp, 'ann');
     const without = await redeem(secretApp, back.get('code'));
     assert.equal(without.status, 401);
     assert.equal(without.json.error, 'invalid_client');
@@ -258,7 +172,7 @@ test('a client without the refresh grant gets no refresh token', async () => {
 });
 
 test('refusing tells the client so', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const path = authorizePath(narrow, { challenge: pkce().challenge });
   await browser.signIn(path, 'ann');
   const answer = await browser.submit(await browser.go(path),
@@ -272,7 +186,7 @@ test('refusing tells the client so', async () => {
 });
 
 test('a redirect address keeps its own query, and may be an app\'s', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const kept = await browser.authorize(app, 'bob',
     { challenge: pkce().challenge, redirect_uri: `${BACK}?fixed=1` });
   assert.equal(kept.get('fixed'), '1');
@@ -354,7 +268,7 @@ test('other faults go back to the client', async (t) => {
 // --- codes ----------------------------------------------------------------------
 
 test('a code needs its verifier, its redirect and its client', async (t) => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const { verifier, challenge } = pkce();
   const code = async (client = app, more = { challenge }) =>
     (await browser.authorize(client, 'ann', more)).get('code');
@@ -386,7 +300,7 @@ test('a code needs its verifier, its redirect and its client', async (t) => {
 
 test('a code is good once; a second use ends what came from it', async () => {
   const { verifier, challenge } = pkce();
-  const back = await new Browser().authorize(app, 'ann', { challenge });
+  const back = await new Browser(server).authorize(app, 'ann', { challenge });
   const first = await redeem(app, back.get('code'),
     { code_verifier: verifier });
   assert.ok(await works(first.json.access_token));
@@ -402,7 +316,7 @@ test('a code is good once; a second use ends what came from it', async () => {
 test('of many that bring one code at once, one at most keeps a token',
   async () => {
     const { verifier, challenge } = pkce();
-    const back = await new Browser().authorize(app, 'ann', { challenge });
+    const back = await new Browser(server).authorize(app, 'ann', { challenge });
     const answers = await Promise.all(Array.from({ length: 8 }, () =>
       redeem(app, back.get('code'), { code_verifier: verifier })));
     assert.ok(answers.filter(({ status }) => status === 200).length <= 1);
@@ -410,7 +324,7 @@ test('of many that bring one code at once, one at most keeps a token',
 
 test('a code expires', async () => {
   const { verifier, challenge } = pkce();
-  const back = await new Browser().authorize(app, 'ann', { challenge });
+  const back = await new Browser(server).authorize(app, 'ann', { challenge });
   await world.sql(
     'UPDATE auth_code SET expires_ms = created_ms - 1 WHERE used = 0');
   refused(await redeem(app, back.get('code'), { code_verifier: verifier }),
@@ -418,7 +332,7 @@ test('a code expires', async () => {
 });
 
 test('a code cannot be read in the database', async () => {
-  const back = await new Browser().authorize(app, 'ann',
+  const back = await new Browser(server).authorize(app, 'ann',
     { challenge: pkce().challenge });
   const rows = await world.sql('SELECT hex(hash) FROM auth_code');
   assert.ok(!rows.toLowerCase().includes(back.get('code')));
@@ -510,7 +424,7 @@ test('unknown user, wrong password and no password answer alike', async () => {
   const seen = new Set();
   for (const [alias, password] of [['nobody at all', 'x'], ['bob', 'wrong'],
     ['nopassword', 'x']]) {
-    const browser = new Browser();
+    const browser = new Browser(server);
     const answer = await browser.signIn(
       authorizePath(app, { challenge: pkce().challenge }), alias, password);
     assert.equal(answer.status, 400);
@@ -522,7 +436,7 @@ test('unknown user, wrong password and no password answer alike', async () => {
 });
 
 test('fields that are empty are named at the field', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const answer = await browser.signIn(
     authorizePath(app, { challenge: pkce().challenge }), ' ', '');
   assert.equal(answer.status, 400);
@@ -539,7 +453,7 @@ test('guessing is locked, the same for those who do not exist', async (t) => {
   const path = authorizePath(app, { challenge: pkce().challenge });
   for (const alias of ['victim', 'nobody-3f']) {
     await t.test(alias, async () => {
-      const browser = new Browser();
+      const browser = new Browser(server);
       for (let i = 0; i < 5; i++)
         assert.equal((await browser.signIn(path, alias, `no ${i}`)).status,
           400);
@@ -552,7 +466,7 @@ test('guessing is locked, the same for those who do not exist', async (t) => {
   }
   await t.test('the lock ends, and the next one is longer', async () => {
     await world.sql('UPDATE login_attempt SET locked_ms = 1');
-    const browser = new Browser();
+    const browser = new Browser(server);
     assert.equal((await browser.signIn(path, 'victim', 'no')).status, 400);
     const locked = await browser.signIn(path, 'victim');
     assert.equal(locked.status, 429);
@@ -560,17 +474,17 @@ test('guessing is locked, the same for those who do not exist', async (t) => {
   });
   await t.test('the right password begins anew', async () => {
     await world.sql('UPDATE login_attempt SET locked_ms = 1');
-    const browser = new Browser();
+    const browser = new Browser(server);
     assert.equal((await browser.signIn(path, 'victim')).status, 303);
     assert.equal(
-      (await new Browser().signIn(path, 'victim', 'no')).status, 400);
-    assert.equal((await new Browser().signIn(path, 'victim')).status, 303);
+      (await new Browser(server).signIn(path, 'victim', 'no')).status, 400);
+    assert.equal((await new Browser(server).signIn(path, 'victim')).status, 303);
   });
 });
 
 test('many guesses at once are counted one by one', async () => {
   await person('target');
-  const browser = new Browser();
+  const browser = new Browser(server);
   const page = await browser.go(
     authorizePath(app, { challenge: pkce().challenge }));
   const answers = await Promise.all(Array.from({ length: 20 }, (_, i) =>
@@ -581,7 +495,7 @@ test('many guesses at once are counted one by one', async () => {
 });
 
 test('the session\'s cookie is the browser\'s alone', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const answer = await browser.signIn(
     authorizePath(app, { challenge: pkce().challenge }), 'ann');
   const [line] = answer.headers['set-cookie'];
@@ -606,7 +520,7 @@ test('behind TLS cookies are secure and bound to the host', async () => {
 
 test('any node knows the session and the code', async () => {
   const other = await world.serve();
-  const browser = new Browser();
+  const browser = new Browser(server);
   const { verifier, challenge } = pkce();
   await browser.signIn(authorizePath(narrow, { challenge }), 'ann');
   browser.server = other;
@@ -619,7 +533,7 @@ test('any node knows the session and the code', async () => {
 test('a session ends with its time and with a new password', async () => {
   await person('changer');
   const path = authorizePath(app, { challenge: pkce().challenge });
-  const browser = new Browser();
+  const browser = new Browser(server);
   await browser.signIn(path, 'changer');
   assert.match((await browser.go('/logout')).text, /changer/);
   await world.cli(['identity', 'set-password', 'changer'],
@@ -633,7 +547,7 @@ test('a session ends with its time and with a new password', async () => {
 
 test('signing out', async () => {
   const path = authorizePath(app, { challenge: pkce().challenge });
-  const browser = new Browser();
+  const browser = new Browser(server);
   await browser.signIn(path, 'ann');
   const session = browser.cookies.get('nelm_session');
   const page = await browser.go('/logout');
@@ -648,7 +562,7 @@ test('signing out', async () => {
 
 test('somebody else may sign in instead', async () => {
   await person('first');
-  const browser = new Browser();
+  const browser = new Browser(server);
   const path = authorizePath(narrow, { challenge: pkce().challenge });
   await browser.signIn(path, 'first');
   const switched = await browser.submit(await browser.go(path),
@@ -662,14 +576,14 @@ test('somebody else may sign in instead', async () => {
 test('forms of other sites do nothing', async (t) => {
   const path = authorizePath(narrow, { challenge: pkce().challenge });
   await t.test('sign-in without the browser\'s key', async () => {
-    const answer = await new Browser().go(path, { method: 'POST',
+    const answer = await new Browser(server).go(path, { method: 'POST',
       fields: { action: 'signin', username: 'ann', password: PASSWORD } });
     assert.equal(answer.status, 403);
     assert.doesNotMatch(answer.headers['set-cookie'].join(), /session/);
   });
   await t.test('sign-in with another browser\'s key', async () => {
-    const theirs = await new Browser().go(path);
-    const mine = new Browser();
+    const theirs = await new Browser(server).go(path);
+    const mine = new Browser(server);
     await mine.go(path);
     const answer = await mine.submit(theirs,
       { action: 'signin', username: 'ann', password: PASSWORD });
@@ -677,7 +591,7 @@ test('forms of other sites do nothing', async (t) => {
   });
   await t.test('consent and sign-out with a wrong key', async () => {
     await person('csrf');
-    const browser = new Browser();
+    const browser = new Browser(server);
     await browser.signIn(path, 'csrf');
     for (const key of ['', 'x', 'f'.repeat(64)]) {
       const answer = await browser.go(path, { method: 'POST',
@@ -693,7 +607,7 @@ test('forms of other sites do nothing', async (t) => {
   await t.test('the sign-in form\'s key does not agree to anything',
     async () => {
       await person('fixed');
-      const browser = new Browser();
+      const browser = new Browser(server);
       const page = await browser.go(path);
       await browser.signIn(path, 'fixed');
       const answer = await browser.submit(page, { action: 'allow' });
@@ -702,7 +616,7 @@ test('forms of other sites do nothing', async (t) => {
 });
 
 test('a session that somebody plants is not taken over', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   browser.cookies.set('nelm_session', 'a'.repeat(64));
   await browser.signIn(authorizePath(app, { challenge: pkce().challenge }),
     'ann');
@@ -710,7 +624,7 @@ test('a session that somebody plants is not taken over', async () => {
 });
 
 test('pages escape what they show and allow nothing that runs', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   const evil = '"><script>alert(1)</script>';
   const path = authorizePath(app,
     { challenge: pkce().challenge, state: evil, extra: evil });
@@ -738,7 +652,7 @@ test('pages escape what they show and allow nothing that runs', async () => {
 });
 
 test('the log has no password, code, cookie or name', async () => {
-  const browser = new Browser();
+  const browser = new Browser(server);
   await browser.authorize(app, 'ann', { challenge: pkce().challenge });
   await sleep(50);
   for (const text of [PASSWORD, browser.cookies.get('nelm_session'),

@@ -99,6 +99,13 @@ suite_load() {
     node_tests load build/nelm 1 tests/load
 }
 
+suite_nodes() {
+    say "many nodes, one database"
+    build
+    node_packages
+    node_tests nodes build/nelm 1 tests/nodes
+}
+
 suite_clang() {
     say "unit tests, clang"
     CC=clang configure build-clang --buildtype=debugoptimized
@@ -132,10 +139,10 @@ suite_tsan() {
 
 run_tests() {
     setup test
-    [ $# -gt 0 ] || set -- lint unit api clang asan tsan load
+    [ $# -gt 0 ] || set -- lint unit api nodes clang asan tsan load
     for suite in "$@"; do
         case $suite in
-        lint | unit | api | clang | asan | tsan | load)
+        lint | unit | api | nodes | clang | asan | tsan | load)
             began=$(date +%s)
             "suite_$suite"
             printf '   %s took %s s\n' "$suite" $(($(date +%s) - began)) >&2 ;;
