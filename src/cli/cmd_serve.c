@@ -16,6 +16,7 @@
 #define HEADER_BYTES ((size_t)32 * 1024)
 #define ARENA_BYTES ((size_t)4 * 1024 * 1024)
 #define POLL_MS 20
+#define STOP_MS 1000
 
 /* What a running server is made of, in the order of its making. */
 struct service {
@@ -204,10 +205,11 @@ start_http(struct service *service, struct error *err)
             (unsigned)settings->max_connections_per_address,
         .max_header_bytes = HEADER_BYTES,
         .max_arena_bytes = ARENA_BYTES,
-        .header_s = (unsigned)settings->header_timeout,
-        .body_s = (unsigned)settings->body_timeout,
-        .idle_s = (unsigned)settings->idle_timeout,
-        .send_s = (unsigned)settings->send_timeout,
+        .header_ms = (unsigned)settings->header_timeout * 1000,
+        .body_ms = (unsigned)settings->body_timeout * 1000,
+        .stop_ms = STOP_MS,
+        .idle_ms = (unsigned)settings->idle_timeout * 1000,
+        .send_ms = (unsigned)settings->send_timeout * 1000,
     };
 
     return http_server_start(&options, api_callbacks(service->api),
@@ -242,10 +244,42 @@ drain(struct service *service, const sigset_t *signals)
              http_server_active(service->http));
     http_server_drain(service->http);
     while (http_server_active(service->http) > 0 &&
-           clock_mono_ms() < deadline && sigtimedwait(signals, NULL, &poll) < 0)
-        continue;
+           clock_mono_ms() < deadline) {
+        int signal = sigtimedwait(signals, NULL, &poll);
+
+        if (signal > 0 && signal != SIGHUP)
+            break;
+    }
     log_line(LOG_INFO, "stopping", "dropped=%u",
              http_server_active(service->http));
+}
+
+/* A certificate was renewed. */
+static void
+reload(struct service *service)
+{
+    struct error err = ERROR_INIT;
+    char quoted[2 * sizeof(err.text)];
+
+    if (service->cli->settings.tls_cert[0] == '\0')
+        return;
+    if (http_server_reload(service->http, &err) == ERR_OK)
+        log_line(LOG_INFO, "certificate_reloaded", " ");
+    else
+        log_line(LOG_ERROR, "certificate_kept", "reason=%s",
+                 log_quote(str_of(error_text(&err)), quoted, sizeof(quoted)));
+}
+
+static void
+await_end(struct service *service, const sigset_t *signals)
+{
+    int signal;
+
+    do {
+        signal = sigwaitinfo(signals, NULL);
+        if (signal == SIGHUP)
+            reload(service);
+    } while (signal < 0 || signal == SIGHUP);
 }
 
 enum error_code
@@ -262,8 +296,8 @@ cmd_serve(struct cli *cli, struct error *err)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGHUP, SIG_IGN);
     raise_descriptors(cli->settings.max_connections);
     rc = cli_open(cli, err);
     if (rc == ERR_OK)
@@ -273,8 +307,7 @@ cmd_serve(struct cli *cli, struct error *err)
     if (rc != ERR_OK)
         return rc;
     fprintf(stderr, "listening on %s\n", http_server_url(service.http));
-    while (sigwaitinfo(&signals, NULL) < 0)
-        continue;
+    await_end(&service, &signals);
     drain(&service, &signals);
     return ERR_OK;
 }

@@ -17,10 +17,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "http/check.h"
 #include "http/forwarded.h"
 #include "http/listener.h"
+#include "http/tls.h"
 #include "http/watch.h"
 #include "http/workers.h"
 
@@ -32,10 +32,10 @@
 #define ARENA_RESERVE (16 * 1024)
 /* Room behind the longest request head for the head of its answer. */
 #define ANSWER_HEAD_BYTES ((size_t)(8 * 1024))
-#define MAX_PEM_BYTES (1024 * 1024)
-#define TICK_MS 1000
+#define MAX_TICK_MS 1000 /* between two looks at the deadlines */
+#define MIN_TICK_MS 20
+#define RETRY_MS 20 /* when there is no room for a connection */
 #define DRAIN_TICK_MS 50
-#define STOP_MS 1000
 #define MAX_LOOPS 64
 
 enum stage {
@@ -67,9 +67,10 @@ struct conn {
     atomic_int turn;
     uint64_t collected; /* bytes of the body so far */
     uint64_t discarded;
-    uint64_t body_bytes; /* of the answer, as far as they are sent at all */
-    uint64_t acked;      /* watch_acked() before a file */
-    bool proxied;        /* the other side is a trusted proxy */
+    uint64_t body_bytes;   /* of the answer, as far as they are sent at all */
+    uint64_t acked;        /* watch_acked() before a file */
+    bool proxied;          /* the other side is a trusted proxy */
+    struct tls_cert *cert; /* of this connection; NULL without TLS */
     struct net_address peer;
     _Alignas(max_align_t) char user[];
 };
@@ -89,7 +90,8 @@ struct http_server {
     atomic_bool draining, stopping, keeper_ends;
     atomic_uint active;
     atomic_uint_fast64_t connections, refused;
-    char *cert, *key;
+    bool has_tls;
+    struct tls tls;
     pthread_t starter; /* the thread that starts us, */
     char trouble[256]; /* and what the library told it last */
 };
@@ -415,7 +417,7 @@ take_head(struct conn *conn, const char *method, const char *version,
     request->method_text = str_of(method);
     request->method = method_of(request->method_text);
     request->peer = conn->peer;
-    request->tls = conn->server->cert != NULL;
+    request->tls = conn->server->has_tls;
     request->headers = arena_alloc(&x->arena,
                                    (size_t)count * sizeof(*request->headers));
     if (request->target.at == NULL || request->headers == NULL)
@@ -621,6 +623,7 @@ static void
 conn_free(struct conn *conn)
 {
     arena_done(&conn->exchange.arena);
+    tls_cert_unref(conn->cert);
     free(conn);
 }
 
@@ -637,6 +640,11 @@ on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
 
         conn->mhd = mhd;
         *socket_context = conn;
+        if (server->has_tls)
+            conn->cert = tls_use(
+                &server->tls,
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+                    ->tls_session);
     } else {
         struct conn *conn = *socket_context;
 
@@ -697,9 +705,24 @@ accept_all(struct http_server *server)
         else if (errno == EAGAIN)
             return true;
         else if (errno != ECONNABORTED && errno != EINTR)
-            return false; /* out of descriptors or memory */
+            break; /* out of descriptors or memory */
     }
+    struct pollfd waiting = {.fd = server->listener.fd, .events = POLLIN};
+
+    if (poll(&waiting, 1, 0) <= 0)
+        return true;
+    watch_shed(&server->watch, clock_mono_ms());
     return false;
+}
+
+/* Often enough that no deadline is missed by much. */
+static int64_t
+tick_of(const struct http_options *o)
+{
+    unsigned shortest = MIN(MIN(o->header_ms, o->body_ms),
+                            MIN(o->idle_ms, o->send_ms));
+
+    return MAX(MIN_TICK_MS, MIN(shortest / 4, MAX_TICK_MS));
 }
 
 /* The thread that accepts, watches deadlines and reads what late senders
@@ -709,7 +732,7 @@ keep(void *context)
 {
     struct http_server *server = context;
     struct pollfd fds[2 + WATCH_MAX_LINGERING];
-    int64_t next_tick = clock_mono_ms();
+    int64_t tick_ms = tick_of(&server->options), next_tick = clock_mono_ms();
     bool accepting = true;
 
     fds[0] = (struct pollfd){.fd = server->wake_fd, .events = POLLIN};
@@ -722,12 +745,13 @@ keep(void *context)
             listener_done(&server->listener);
         if (now >= next_tick) {
             watch_tick(&server->watch, now, draining);
-            next_tick = now + (draining ? DRAIN_TICK_MS : TICK_MS);
+            next_tick = now + (draining ? DRAIN_TICK_MS : tick_ms);
         }
         fds[1] = (struct pollfd){.fd = accepting ? server->listener.fd : -1,
                                  .events = POLLIN};
         size_t lingering = watch_linger_fds(&server->watch, fds + 2);
-        int64_t pause = MIN(next_tick - now, accepting ? TICK_MS : 20);
+        int64_t pause = MIN(next_tick - now,
+                            accepting ? MAX_TICK_MS : RETRY_MS);
 
         poll(fds, (nfds_t)(2 + lingering), (int)pause);
         if (fds[0].revents != 0)
@@ -766,24 +790,16 @@ keep_escapes(void *context UNUSED, struct MHD_Connection *mhd UNUSED,
     return strlen(text);
 }
 
-static enum error_code
-read_pem(const char *path, char **ret, struct error *err)
+/* Every session gets its certificate from us, in on_connection(); the library
+ * only must be told that it need not have one. */
+static int
+no_certificate(gnutls_session_t session UNUSED,
+               const gnutls_datum_t *names UNUSED, int name_count UNUSED,
+               const gnutls_pk_algorithm_t *algorithms UNUSED,
+               int algorithm_count UNUSED, gnutls_pcert_st **ret UNUSED,
+               unsigned *ret_count UNUSED, gnutls_privkey_t *ret_key UNUSED)
 {
-    FILE *file = fopen(path, "re");
-    char *text = malloc(MAX_PEM_BYTES + 1);
-    size_t len = 0;
-
-    if (file != NULL && text != NULL)
-        len = fread(text, 1, MAX_PEM_BYTES, file);
-    if (file != NULL)
-        fclose(file);
-    if (len == 0) {
-        free(text);
-        return error_set(err, ERR_VALUE, "cannot read \"%s\"", path);
-    }
-    text[len] = '\0';
-    *ret = text;
-    return ERR_OK;
+    return -1;
 }
 
 static enum error_code
@@ -793,15 +809,13 @@ start_loop(struct http_server *server, struct error *err)
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->cert},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->key},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0,
-         (char[]){"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"}},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)no_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (char[]){TLS_PRIORITIES}},
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
 
-    if (server->cert != NULL)
+    if (server->has_tls)
         flags |= MHD_USE_TLS;
     /* The log comes first: it hears what is wrong with the rest. The library's
      * "strict" mode is not asked for: it refuses nothing that we do not, and
@@ -815,7 +829,7 @@ start_loop(struct http_server *server, struct error *err)
         MHD_OPTION_CONNECTION_LIMIT, o->max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         o->max_header_bytes + ANSWER_HEAD_BYTES, MHD_OPTION_ARRAY,
-        server->cert ? tls : &none, MHD_OPTION_END);
+        server->has_tls ? tls : &none, MHD_OPTION_END);
 
     if (loop == NULL)
         return error_set(err, ERR_VALUE, "cannot start the HTTP server: %s",
@@ -861,7 +875,7 @@ check_exposure(const struct http_server *server, struct error *err)
 {
     const struct http_options *o = &server->options;
 
-    if (server->listener.loopback || server->cert != NULL ||
+    if (server->listener.loopback || server->has_tls ||
         (o->trusted_proxies != NULL && o->trusted_proxies->count > 0))
         return ERR_OK;
     if (!o->insecure)
@@ -885,15 +899,14 @@ start(struct http_server *server, struct error *err)
     enum error_code rc;
 
     if (o->tls_cert != NULL) {
-        rc = read_pem(o->tls_cert, &server->cert, err);
-        if (rc == ERR_OK)
-            rc = read_pem(o->tls_key ? o->tls_key : o->tls_cert, &server->key,
-                          err);
+        server->has_tls = true;
+        rc = tls_init(&server->tls, o->tls_cert,
+                      o->tls_key ? o->tls_key : o->tls_cert, err);
         if (rc != ERR_OK)
             return rc;
     }
     rc = listener_init(&server->listener, o->listen,
-                       server->cert ? "https" : "http", err);
+                       server->has_tls ? "https" : "http", err);
     if (rc != ERR_OK)
         return rc;
     rc = check_exposure(server, err);
@@ -926,10 +939,10 @@ http_server_start(const struct http_options *options,
     watch_init(&server->watch);
     server->watch.max = options->max_connections;
     server->watch.max_per_address = options->max_connections_per_address;
-    server->watch.header_s = options->header_s;
-    server->watch.body_s = options->body_s;
-    server->watch.idle_s = options->idle_s;
-    server->watch.send_s = options->send_s;
+    server->watch.header_ms = options->header_ms;
+    server->watch.body_ms = options->body_ms;
+    server->watch.idle_ms = options->idle_ms;
+    server->watch.send_ms = options->send_ms;
 
     enum error_code rc = start(server, err);
 
@@ -951,6 +964,12 @@ const char *
 http_server_url(const struct http_server *server)
 {
     return server->listener.url;
+}
+
+enum error_code
+http_server_reload(struct http_server *server, struct error *err)
+{
+    return server->has_tls ? tls_reload(&server->tls, err) : ERR_OK;
 }
 
 unsigned
@@ -997,7 +1016,7 @@ http_server_stop(struct http_server *server)
     if (server->have_workers)
         workers_stop(&server->workers, drop);
     watch_each(&server->watch, unpark, NULL);
-    int64_t until = clock_mono_ms() + STOP_MS;
+    int64_t until = clock_mono_ms() + server->options.stop_ms;
 
     while (http_server_active(server) > 0 && clock_mono_ms() < until)
         poll(NULL, 0, 5);
@@ -1016,10 +1035,8 @@ http_server_stop(struct http_server *server)
     listener_done(&server->listener);
     if (server->wake_fd >= 0)
         close(server->wake_fd);
-    if (server->key != NULL)
-        secret_wipe(server->key, strlen(server->key));
-    free(server->key);
-    free(server->cert);
+    if (server->has_tls)
+        tls_done(&server->tls);
     free(server);
 }
 
@@ -1032,6 +1049,7 @@ http_server_stats(const struct http_server *server, struct http_stats *ret)
     ret->connections = s->connections;
     ret->refused = s->refused;
     ret->timed_out = s->watch.timed_out;
+    ret->shed = s->watch.shed;
     ret->waiting = workers_waiting(&s->workers);
     pthread_mutex_lock(&s->watch.lock);
     ret->open = s->watch.count;

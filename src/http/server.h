@@ -79,7 +79,9 @@ struct http_options {
     unsigned max_waiting; /* exchanges waiting for a worker; more: 503 */
     unsigned max_connections, max_connections_per_address;
     size_t max_header_bytes, max_arena_bytes;
-    unsigned header_s, body_s, idle_s, send_s; /* deadlines without progress */
+    /* Deadlines without progress: see watch.h. */
+    unsigned header_ms, body_ms, idle_ms, send_ms;
+    unsigned stop_ms; /* for answers on their way when the server stops */
 };
 
 struct http_server;
@@ -93,13 +95,18 @@ enum error_code http_server_start(const struct http_options *options,
 unsigned http_server_port(const struct http_server *server);
 const char *http_server_url(const struct http_server *server);
 
+/* Read certificate and key again, for connections from now on. When they cannot
+ * be used the old ones stay. */
+enum error_code http_server_reload(struct http_server *server,
+                                   struct error *err) MUST_USE;
+
 /* Accept no more connections; answers in progress go on, and every further
  * answer closes its connection. */
 void http_server_drain(struct http_server *server);
 /* Exchanges in progress. */
 unsigned http_server_active(const struct http_server *server);
 /* Answer what waits for a worker or a wake-up with 503, give answers on their
- * way a second, drop what is left and free everything. Callbacks still come
+ * way stop_ms, drop what is left and free everything. Callbacks still come
  * until this returns; they must not block for long. NULL is fine. */
 void http_server_stop(struct http_server *server);
 
@@ -110,7 +117,7 @@ void *http_exchange_context(const struct http_exchange *exchange);
 
 /* Counters for logs and metrics. */
 struct http_stats {
-    uint64_t connections, refused, timed_out;
+    uint64_t connections, refused, timed_out, shed;
     unsigned open, waiting;
 };
 void http_server_stats(const struct http_server *server,

@@ -12,7 +12,9 @@
 /* TCP_CLOSE_WAIT of <netinet/tcp.h>, which cannot stand beside
  * <linux/tcp.h>. */
 #define CLOSE_WAIT 8
-#define GONE_S 2
+#define GONE_MS 2000
+#define SHED_AT_ONCE 64
+#define SHED_AFTER_MS 1000
 #define LINGER_MS 5000
 
 void
@@ -119,11 +121,19 @@ watch_remove(struct watch *watch, struct watched *watched, bool linger)
     pthread_mutex_unlock(&watch->lock);
 }
 
+static enum watch_phase
+phase_of(unsigned value)
+{
+    return value & ((1u << PHASE_BITS) - 1);
+}
+
 void
 watch_set_phase(struct watched *watched, enum watch_phase phase)
 {
     unsigned was = atomic_load_explicit(&watched->phase, memory_order_relaxed);
 
+    if (phase_of(was) == phase)
+        return;
     /* Only the connection's own thread comes here. */
     atomic_store_explicit(&watched->phase,
                           ((was >> PHASE_BITS) + 1) << PHASE_BITS | phase,
@@ -164,8 +174,8 @@ is_late(const struct watch *watch, struct watched *w, int64_t now_ms,
         bool idle_too)
 {
     unsigned value = atomic_load_explicit(&w->phase, memory_order_relaxed);
-    enum watch_phase phase = value & ((1u << PHASE_BITS) - 1);
-    unsigned limit_s = 0;
+    enum watch_phase phase = phase_of(value);
+    unsigned limit_ms = 0;
 
     if (phase == WATCH_WORK)
         return false;
@@ -174,10 +184,10 @@ is_late(const struct watch *watch, struct watched *w, int64_t now_ms,
                                            : info.tcpi_bytes_received;
     bool moved = counter != w->mark;
 
-    w->mark = counter;
     if (value != w->seen_phase) {
         w->seen_phase = value;
         w->since_ms = now_ms;
+        w->mark = counter;
         w->begun = false;
         return false;
     }
@@ -188,25 +198,28 @@ is_late(const struct watch *watch, struct watched *w, int64_t now_ms,
         if (moved && !w->begun) {
             w->begun = true;
             w->since_ms = now_ms;
+            w->mark = counter;
         }
         if (idle_too && !w->begun)
             return true;
-        limit_s = w->begun ? watch->header_s : watch->idle_s;
+        limit_ms = w->begun ? watch->header_ms : watch->idle_ms;
         break;
     case WATCH_BODY:
     case WATCH_SEND:
-        if (moved)
+        if (counter - w->mark >= WATCH_PROGRESS_BYTES) {
             w->since_ms = now_ms;
-        limit_s = phase == WATCH_BODY ? watch->body_s : watch->send_s;
+            w->mark = counter;
+        }
+        limit_ms = phase == WATCH_BODY ? watch->body_ms : watch->send_ms;
         /* Behind the other side's end comes nothing. The library misses the
          * end when it came together with the last bytes. */
         if (phase == WATCH_BODY && info.tcpi_state == CLOSE_WAIT)
-            limit_s = MIN(limit_s, GONE_S);
+            limit_ms = MIN(limit_ms, GONE_MS);
         break;
     case WATCH_WORK:
         break;
     }
-    return now_ms - w->since_ms >= (int64_t)limit_s * 1000;
+    return now_ms - w->since_ms >= (int64_t)limit_ms;
 }
 
 void
@@ -223,6 +236,45 @@ watch_tick(struct watch *watch, int64_t now_ms, bool idle_too)
         if (!idle_too)
             watch->timed_out++;
         shutdown(w->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&watch->lock);
+}
+
+/* Has nothing happened on a connection for a while that it is to blame for? */
+static bool
+has_stood(const struct watched *w, int64_t now_ms)
+{
+    unsigned value = atomic_load_explicit(&w->phase, memory_order_relaxed);
+
+    return !w->expired && value == w->seen_phase &&
+           phase_of(value) != WATCH_WORK &&
+           now_ms - w->since_ms >= SHED_AFTER_MS;
+}
+
+void
+watch_shed(struct watch *watch, int64_t now_ms)
+{
+    struct watched *oldest[SHED_AT_ONCE];
+    size_t count = 0;
+
+    pthread_mutex_lock(&watch->lock);
+    for (size_t i = 0; i < watch->size; i++) {
+        struct watched *w = watch->by_fd[i];
+
+        if (w == NULL || !has_stood(w, now_ms) ||
+            (count == SHED_AT_ONCE &&
+             w->since_ms >= oldest[count - 1]->since_ms))
+            continue;
+        size_t at = count < SHED_AT_ONCE ? count++ : count - 1;
+
+        for (; at > 0 && oldest[at - 1]->since_ms > w->since_ms; at--)
+            oldest[at] = oldest[at - 1];
+        oldest[at] = w;
+    }
+    for (size_t i = 0; i < count; i++) {
+        oldest[i]->expired = true;
+        watch->shed++;
+        shutdown(oldest[i]->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&watch->lock);
 }

@@ -3,6 +3,11 @@
  * number, deadlines for each phase, and an orderly end for those that we close
  * while the other side still sends.
  *
+ * A head must be complete within header_ms of its first byte. In a body, and
+ * while an answer is sent, every body_ms or send_ms must bring
+ * WATCH_PROGRESS_BYTES: a byte now and then is no progress. Between requests
+ * a connection may stay for idle_ms.
+ *
  * Progress is read from the kernel's counters of a TCP socket, so it needs no
  * hook in whatever reads and writes.
  *
@@ -45,14 +50,15 @@ struct watched {
 };
 
 #define WATCH_MAX_LINGERING 64
+#define WATCH_PROGRESS_BYTES 256
 
 struct watch {
     pthread_mutex_t lock;
     struct watched **by_fd;
     size_t size;
     unsigned count, max, max_per_address;
-    unsigned header_s, body_s, idle_s, send_s;
-    atomic_uint_fast64_t timed_out;
+    unsigned header_ms, body_ms, idle_ms, send_ms;
+    atomic_uint_fast64_t timed_out, shed;
     struct {
         int fd;
         int64_t until_ms;
@@ -93,6 +99,10 @@ void watch_each(struct watch *watch,
 /* Shut the sockets of those beyond a deadline; with `idle_too` also of those
  * that are between requests. */
 void watch_tick(struct watch *watch, int64_t now_ms, bool idle_too);
+
+/* All places are taken and others wait: shut the sockets of those that have
+ * been idle or without progress the longest, for at least a second. */
+void watch_shed(struct watch *watch, int64_t now_ms);
 
 /* Fill `to` with sockets to poll for input; then read what came. */
 size_t watch_linger_fds(struct watch *watch, struct pollfd *to);

@@ -206,7 +206,7 @@ on_done(struct http_exchange *x)
 {
     struct echo *echo = echo_of(x);
 
-    echo->sent = x->sent;
+    echo->sent += x->sent;
     echo->complete += x->complete;
     echo->dones++;
 }
@@ -222,10 +222,11 @@ echo_options(void)
         .max_connections = 1000,
         .max_header_bytes = 16 * 1024,
         .max_arena_bytes = 128 * 1024,
-        .header_s = 30,
-        .body_s = 30,
-        .idle_s = 30,
-        .send_s = 30,
+        .header_ms = 30000,
+        .body_ms = 30000,
+        .stop_ms = 100,
+        .idle_ms = 30000,
+        .send_ms = 30000,
     };
 }
 

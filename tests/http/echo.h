@@ -41,7 +41,7 @@ struct echo {
     struct http_server *server;
     int file, hole;
     atomic_uint heads, dones, complete; /* exchanges */
-    atomic_uint_fast64_t sent;          /* by the one that was done last */
+    atomic_uint_fast64_t sent;          /* bytes, by all that are done */
     atomic_bool stuck;
     atomic_uint pieces;
 };
