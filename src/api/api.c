@@ -6,6 +6,7 @@
 
 #include "api/access.h"
 #include "api/call.h"
+#include "api/cors.h"
 #include "base/log.h"
 
 /* Where no body is expected, so much of one is read and dropped. */
@@ -64,27 +65,6 @@ versioned_path(struct call *call, struct str *ret)
     return true;
 }
 
-static const struct {
-    enum http_method method;
-    const char *name;
-} method_names[] = {{HTTP_GET, "GET"},     {HTTP_HEAD, "HEAD"},
-                    {HTTP_POST, "POST"},   {HTTP_PUT, "PUT"},
-                    {HTTP_PATCH, "PATCH"}, {HTTP_DELETE, "DELETE"}};
-
-/* Name what is allowed, as 405 must (RFC 9110 section 15.5.6). */
-static void
-allow_header(struct call *call, unsigned methods)
-{
-    CLEANUP(buf_done) struct buf list;
-
-    buf_init(&list, 128);
-    for (size_t i = 0; i < COUNT(method_names); i++)
-        if (methods & method_names[i].method)
-            buf_printf(&list, "%s%s", list.len ? ", " : "",
-                       method_names[i].name);
-    http_response_header(&call->exchange->response, "Allow", buf_view(&list));
-}
-
 static enum error_code
 find_route(struct call *call, struct error *err)
 {
@@ -102,6 +82,8 @@ find_route(struct call *call, struct error *err)
         return ERR_OK;
     case ROUTER_NO_METHOD:
         call->allowed = match.allowed;
+        if (cors_preflight(call, match.allowed))
+            return ERR_END;
         return error_set(err, ERR_METHOD, NULL);
     default:
         return error_set(err, ERR_NOT_FOUND, NULL);
@@ -144,7 +126,8 @@ count_request(struct call *call, struct error *err)
 }
 
 /* The checks of contract section 4 in their order. Each is done once: when
- * one says ERR_LATER, the next round goes on with it. */
+ * one says ERR_LATER, the next round goes on with it. ERR_END: it was
+ * answered. */
 static enum error_code
 admit(struct call *call, struct error *err)
 {
@@ -200,7 +183,7 @@ settle(struct call *call, enum error_code rc, const struct error *err)
     }
     call_fail(call, err);
     if (rc == ERR_METHOD)
-        allow_header(call, call->allowed);
+        call_methods(&call->exchange->response, "Allow", call->allowed);
     return HTTP_ANSWER;
 }
 
@@ -227,6 +210,8 @@ on_head(struct http_exchange *exchange)
     struct error err = ERROR_INIT;
     enum error_code rc = admit(call, &err);
 
+    if (rc == ERR_END)
+        return HTTP_ANSWER;
     if (rc == ERR_OK && call->route->begin != NULL)
         rc = call->route->begin(call, &err);
     if (rc != ERR_OK)
@@ -251,7 +236,7 @@ has_header(const struct http_response *response, const char *name)
     return false;
 }
 
-/* What every answer carries (contract 1.2). */
+/* What every answer carries (contract 1.2, docs/manual/http.md). */
 static void
 on_finish(struct http_exchange *exchange)
 {
@@ -266,15 +251,15 @@ on_finish(struct http_exchange *exchange)
                              STR("no-cache, no-store, must-revalidate"));
     http_response_header(response, "X-Robots-Tag", STR("noindex"));
     http_response_header(response, "X-Content-Type-Options", STR("nosniff"));
-}
-
-static const char *
-request_method(const struct http_exchange *exchange)
-{
-    for (size_t i = 0; i < COUNT(method_names); i++)
-        if (method_names[i].method == exchange->request.method)
-            return method_names[i].name;
-    return "OTHER";
+    /* An answer is data, whatever a browser would like to see in it. */
+    if (response->status != 304 && response->status != 204 &&
+        !has_header(response, "Content-Security-Policy"))
+        http_response_header(response, "Content-Security-Policy",
+                             STR("default-src 'none'; frame-ancestors 'none'"));
+    if (exchange->request.tls && call->api->options.hsts[0] != '\0')
+        http_response_header(response, "Strict-Transport-Security",
+                             str_of(call->api->options.hsts));
+    cors_finish(call);
 }
 
 /* One line per request: ids and numbers, nothing personal. */
@@ -286,16 +271,15 @@ on_done(struct http_exchange *exchange)
 
     upload_free(call);
     if (log_on(LOG_INFO))
-        log_line(LOG_INFO, "request",
-                 "id=%s method=%s family=%.*s route=%s status=%d bytes=%" PRIu64
-                 " us=%" PRId64 " client=%s complete=%s",
-                 uuid_hex(&call->id, id), request_method(exchange),
-                 STR_ARG(call->family), call->route ? call->route->path : "-",
-                 exchange->response.status, exchange->sent,
-                 clock_mono_us() - exchange->began_us,
-                 call->known ? uuid_hex(&call->principal.client_id, client)
-                             : "-",
-                 exchange->complete ? "yes" : "no");
+        log_line(
+            LOG_INFO, "request",
+            "id=%s method=%s family=%.*s route=%s status=%d bytes=%" PRIu64
+            " us=%" PRId64 " client=%s complete=%s",
+            uuid_hex(&call->id, id), call_method(call), STR_ARG(call->family),
+            call->route ? call->route->path : "-", exchange->response.status,
+            exchange->sent, clock_mono_us() - exchange->began_us,
+            call->known ? uuid_hex(&call->principal.client_id, client) : "-",
+            exchange->complete ? "yes" : "no");
 }
 
 /* Every row of routes.c into the router it belongs to. */

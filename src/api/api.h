@@ -29,6 +29,8 @@ struct api_options {
     struct limiter *token_addresses; /* token endpoint, per peer */
     const char *public_url;          /* NULL: taken from the request's Host */
     const char *pod;
+    const char *cors_origins;         /* comma-separated; NULL: none */
+    const char *hsts;                 /* Strict-Transport-Security; "": none */
     int64_t max_sources, max_records; /* per source; 0: no limit */
     bool check_managers; /* refuse records with an unknown manager */
     struct spool *spool; /* of bulk uploads */

@@ -62,6 +62,36 @@ call_json(struct call *call, int status, const struct buf *body,
     return ERR_OK;
 }
 
+static const struct {
+    enum http_method method;
+    const char *name;
+} method_names[] = {{HTTP_GET, "GET"},     {HTTP_HEAD, "HEAD"},
+                    {HTTP_POST, "POST"},   {HTTP_PUT, "PUT"},
+                    {HTTP_PATCH, "PATCH"}, {HTTP_DELETE, "DELETE"}};
+
+void
+call_methods(struct http_response *response, const char *header,
+             unsigned methods)
+{
+    CLEANUP(buf_done) struct buf list;
+
+    buf_init(&list, 128);
+    for (size_t i = 0; i < COUNT(method_names); i++)
+        if (methods & method_names[i].method)
+            buf_printf(&list, "%s%s", list.len ? ", " : "",
+                       method_names[i].name);
+    http_response_header(response, header, buf_view(&list));
+}
+
+const char *
+call_method(const struct call *call)
+{
+    for (size_t i = 0; i < COUNT(method_names); i++)
+        if (method_names[i].method == call->exchange->request.method)
+            return method_names[i].name;
+    return "OTHER";
+}
+
 enum error_code
 call_read_begin(struct call *call, struct db_tx **ret, struct error *err)
 {

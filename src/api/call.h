@@ -155,6 +155,13 @@ struct actor call_actor(const struct call *call);
 /* May the caller change nothing but a record's endDate? */
 bool call_end_date_only(const struct call *call);
 
+/* The request's method, "OTHER" for those that we do not know. */
+const char *call_method(const struct call *call);
+/* A header that lists methods (enum http_method), as 405 must (RFC 9110
+ * section 15.5.6). */
+void call_methods(struct http_response *response, const char *header,
+                  unsigned methods);
+
 /* Make the answer for `err` (contract 5.1-5.4). */
 void call_fail(struct call *call, const struct error *err);
 

@@ -73,6 +73,10 @@ setting_form(const struct setting *row, struct buf *to)
     case SETTING_RATE:
         buf_text(to, "COUNT/TIME, such as 100/10s, or off");
         break;
+    case SETTING_ORIGINS:
+        buf_text(to, "a list of origins such as https://app.example.com, or "
+                     "empty");
+        break;
     case SETTING_NETWORKS:
         buf_printf(to,
                    "a list of at most %d networks such as "
@@ -160,6 +164,15 @@ is_address(struct str text)
 }
 
 static bool
+has_any(struct str text, const char *characters)
+{
+    for (; *characters != '\0'; characters++)
+        if (memchr(text.at, *characters, text.len) != NULL)
+            return true;
+    return false;
+}
+
+static bool
 is_url(struct str text)
 {
     static const char *const schemes[] = {"https://", "http://"};
@@ -168,10 +181,30 @@ is_url(struct str text)
         size_t len = strlen(schemes[i]);
 
         if (text.len > len && memcmp(text.at, schemes[i], len) == 0)
-            return text.at[text.len - 1] != '/' &&
-                   strcspn(text.at, " \t\"\\") == text.len;
+            return text.at[text.len - 1] != '/' && !has_any(text, " \t\"\\");
     }
     return text.len == 0;
+}
+
+/* An origin has no path, and browsers write it in lower case. */
+static bool
+are_origins(struct str text)
+{
+    if (text.len == 0)
+        return true;
+    while (text.at != NULL) {
+        struct str origin = str_trim(str_cut(&text, ','));
+        struct str host = origin;
+
+        if (origin.len == 0 || !is_url(origin) ||
+            has_any(origin, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+            return false;
+        str_cut(&host, '/');
+        str_cut(&host, '/');
+        if (has_any(host, "/?#"))
+            return false;
+    }
+    return true;
 }
 
 /* `text` is NUL-terminated and lives as long as the settings. */
@@ -198,6 +231,10 @@ parse(const struct setting *row, struct str text, void *to)
         return parse_number(text, times, row->least, row->most, to);
     case SETTING_RATE:
         return parse_rate(text, to);
+    case SETTING_ORIGINS:
+        if (!are_origins(text))
+            return false;
+        break;
     case SETTING_NETWORKS:
         return nets_parse(text, to);
     case SETTING_LEVEL:

@@ -28,6 +28,7 @@ enum setting_kind {
     SETTING_SIZE,
     SETTING_SECONDS,
     SETTING_RATE,
+    SETTING_ORIGINS,  /* of web pages */
     SETTING_NETWORKS, /* addresses and networks */
     SETTING_LEVEL
 };
@@ -45,6 +46,7 @@ struct rate {
 #define SETTING_TYPE_SIZE uint64_t
 #define SETTING_TYPE_SECONDS uint64_t
 #define SETTING_TYPE_RATE struct rate
+#define SETTING_TYPE_ORIGINS const char *
 #define SETTING_TYPE_NETWORKS struct nets
 #define SETTING_TYPE_LEVEL enum log_level
 

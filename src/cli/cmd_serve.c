@@ -167,6 +167,13 @@ open_api(struct service *service, struct error *err)
     if (rc != ERR_OK)
         return rc;
 
+    const char *hsts = settings->hsts == 0
+                           ? ""
+                           : arena_printf(&service->cli->arena,
+                                          "max-age=%" PRIu64, settings->hsts);
+
+    if (hsts == NULL)
+        return error_internal(err, "out of memory");
     const struct api_options options = {
         .db = service->cli->db,
         .tokens = service->tokens,
@@ -176,6 +183,8 @@ open_api(struct service *service, struct error *err)
         .token_addresses = service->token_addresses,
         .public_url = settings->public_url[0] ? settings->public_url : NULL,
         .pod = settings->pod,
+        .cors_origins = settings->cors_origin[0] ? settings->cors_origin : NULL,
+        .hsts = hsts,
         .max_sources = (int64_t)settings->max_sources,
         .max_records = (int64_t)settings->max_records_per_source,
         .check_managers = settings->check_managers,

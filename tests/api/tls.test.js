@@ -75,6 +75,7 @@ test('the whole file arrives, and its URLs are https', async () => {
     await call(downloadPath(source.id), bearer());
   assert.equal(status, 200);
   assert.equal(headers['repr-digest'], digest(body));
+  assert.match(headers['strict-transport-security'], /^max-age=\d+$/);
   const info = JSON.parse((await call('/oauth/info')).body);
   assert.match(info.tokenEndpoint, /^https:/);
 });
