@@ -47,7 +47,7 @@ UPDATE source
 RETURNING revision;
 
 -- name: source_next_row
-SELECT next_row FROM source WHERE number = $1;
+SELECT next_row, changed_ms FROM source WHERE number = $1;
 
 -- name: source_advance     role: writer
 -- in:   $1 number, $2 records more or less, $3 next row

@@ -1,5 +1,7 @@
 #include "api/body.h"
 
+#include "fmt/json_read.h"
+
 /* The longest answer of a single object. */
 #define ANSWER_BYTES ((size_t)8 * 1024 * 1024)
 
@@ -48,16 +50,10 @@ read_body(const struct call *call, enum body_kind kind, json_t **ret,
     struct str body = call->exchange->request.body;
     enum error_code rc = ERR_OK;
 
-    if (kind == BODY_OPTIONAL && str_trim(body).len == 0) {
-        *ret = json_object();
-    } else {
-        rc = check_media(call, kind, err);
-        if (rc != ERR_OK)
-            return rc;
-        *ret = json_loadb(body.at ? body.at : "", body.len,
-                          JSON_REJECT_DUPLICATES, NULL);
-    }
-    return *ret ? ERR_OK : error_set(err, ERR_SYNTAX, NULL);
+    if (kind == BODY_OPTIONAL && str_trim(body).len == 0)
+        return json_read(STR("{}"), ret, err);
+    rc = check_media(call, kind, err);
+    return rc == ERR_OK ? json_read(body, ret, err) : rc;
 }
 
 struct job {
@@ -74,8 +70,13 @@ run_job(struct db_tx *tx, void *context, struct error *err)
 
     buf_clear(&job->change.answer);
     views_init(&views, tx, &job->change.answer);
+    json_begin();
     rc = job->work(&job->change, tx, &views, err);
     views_done(&views);
+    /* What was left out for lack of memory must not be written, or be missed
+     * in the answer. */
+    if (json_ran_out() || job->change.answer.failed)
+        return error_busy(err, "no memory for a change");
     return rc;
 }
 

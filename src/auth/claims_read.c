@@ -2,9 +2,8 @@
  * functions named json_object and json_array. */
 #include "auth/claims.h"
 
-#include <jansson.h>
-
 #include "auth/jwt.h"
+#include "fmt/json_read.h"
 
 #define CLOCK_SKEW_S 60
 #define EXPIRES_MAX_S INT64_C(253402300799) /* the end of the year 9999 */
@@ -97,8 +96,10 @@ claims_read(struct str payload, struct str issuer, struct str audience,
 {
     struct principal principal = {.has_identity = false};
     struct uuid jti;
-    json_t *claims = json_loadb(payload.at, payload.len, JSON_REJECT_DUPLICATES,
-                                NULL);
+    json_t *claims = NULL;
+
+    if (json_read(payload, &claims, err) == ERR_UNAVAILABLE)
+        return ERR_UNAVAILABLE;
     bool good = read_common(claims, issuer, audience, now_ms,
                             &principal.client_id, &jti,
                             &principal.expires_ms) &&
@@ -121,8 +122,10 @@ claims_read_refresh(struct str payload, struct str issuer, struct str audience,
     struct refresh_claims refresh;
     struct uuid ati;
     int64_t expires_ms;
-    json_t *claims = json_loadb(payload.at, payload.len, JSON_REJECT_DUPLICATES,
-                                NULL);
+    json_t *claims = NULL;
+
+    if (json_read(payload, &claims, err) == ERR_UNAVAILABLE)
+        return ERR_UNAVAILABLE;
     bool good = read_common(claims, issuer, audience, now_ms,
                             &refresh.client_id, &refresh.jti, &expires_ms) &&
                 read_uuid(claims, "ati", &ati) &&

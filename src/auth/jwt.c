@@ -1,6 +1,5 @@
 #include "auth/jwt.h"
 
-#include <jansson.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -11,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/secret.h"
+#include "fmt/json_read.h"
 
 #define POINT 32      /* bytes of a coordinate, and of r and s */
 #define DER_MAX 80    /* of a DER signature: 72 at most on this curve */
@@ -262,12 +262,13 @@ jwt_parse(struct str token, struct jwt *ret, struct error *err)
         !base64url_decode(header, decoded, &header_len))
         return jwt_refuse(err, JWT_MALFORMED);
 
-    json_t *object = json_loadb(decoded, header_len, JSON_REJECT_DUPLICATES,
-                                NULL);
-    enum error_code rc = json_is_object(object)
-                             ? check_header(object, ret, err)
-                             : jwt_refuse(err, JWT_MALFORMED);
+    json_t *object = NULL;
+    enum error_code rc = json_read(str_n(decoded, header_len), &object, err);
 
+    if (rc == ERR_UNAVAILABLE)
+        return rc;
+    rc = json_is_object(object) ? check_header(object, ret, err)
+                                : jwt_refuse(err, JWT_MALFORMED);
     json_decref(object);
     if (rc == ERR_OK && signature_len != JWT_SIGNATURE)
         rc = jwt_refuse(err, JWT_FORGED);

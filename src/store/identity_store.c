@@ -80,10 +80,10 @@ identity_by_alias(struct db_tx *tx, struct str alias, struct arena *arena,
 {
     FOLDED key = {0};
     struct db_query *query = db_query(tx, STMT_IDENTITY_BY_ALIAS);
-    enum error_code rc;
+    enum error_code rc = bind_folded(query, 1, &key, alias, err);
 
-    db_str(query, 1, fold(&key, alias));
-    rc = db_step(query, err);
+    if (rc == ERR_OK)
+        rc = db_step(query, err);
     if (rc == ERR_OK)
         *ret = identity_row(query, arena);
     return row_done(query, rc, arena, err);
@@ -123,6 +123,8 @@ identity_resolve(struct db_tx *tx, struct str text, bool by_name,
     struct uuid id;
     enum error_code rc = ERR_NOT_FOUND;
 
+    if (folded.at == NULL)
+        return error_busy(err, "no memory to fold a text");
     if (uuid_parse(text, &id)) {
         struct db_query *query = db_query(tx, STMT_IDENTITY_ALIAS_BY_ID);
 

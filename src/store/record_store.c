@@ -29,16 +29,21 @@ record_write_begin(struct record_writer *writer, struct db_tx *tx,
                    struct error *err)
 {
     struct db_query *query = db_query(tx, STMT_SOURCE_NEXT_ROW);
-    int64_t next_row = 0;
-    enum error_code rc;
+    int64_t next_row = 0, changed_ms = 0;
 
     db_int(query, 1, source);
-    rc = read_number(query, &next_row, err);
+    enum error_code rc = db_step(query, err);
+
+    if (rc == ERR_OK) {
+        next_row = db_col_int(query, 0);
+        changed_ms = db_col_int(query, 1);
+    }
+    rc = row_done(query, rc, NULL, err);
     if (rc != ERR_OK)
         return rc;
     *writer = (struct record_writer){.tx = tx,
                                      .source = source,
-                                     .now_ms = now_ms,
+                                     .now_ms = MAX(now_ms, changed_ms),
                                      .first_row = next_row,
                                      .next_row = next_row,
                                      .actor = *actor};
@@ -304,7 +309,12 @@ record_by_account(struct db_tx *tx, int64_t source, struct str account_name,
     struct db_query *query = db_query(tx, STMT_RECORD_BY_ACCOUNT);
 
     db_int(query, 1, source);
-    db_str(query, 2, fold(&key, account_name));
+    enum error_code rc = bind_folded(query, 2, &key, account_name, err);
+
+    if (rc != ERR_OK) {
+        db_end(query);
+        return rc;
+    }
     return read_record(query, arena, ret, err);
 }
 

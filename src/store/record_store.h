@@ -44,7 +44,8 @@ struct record_writer {
     struct buf line, key;
 };
 
-/* `now_ms` is the time of every change made through the writer. The revision
+/* `now_ms` is the time of every change made through the writer, or that of the
+ * source's last change where the clock went back behind it. The revision
  * moves at the first change, not before: a writer that changed nothing leaves
  * no trace. A record is changed at most once by one writer, and a transaction
  * has one writer at a time. ERR_NOT_FOUND when there is no such source. */

@@ -30,7 +30,11 @@ make_source(struct db_tx *tx, void *context, struct error *err)
 
     source->name = STR("Retail");
     source->description = STR("");
-    return source_insert(tx, source, err);
+    clock_set_for_test(1); /* before all changes */
+    enum error_code rc = source_insert(tx, source, err);
+
+    clock_set_for_test(-1);
+    return rc;
 }
 
 /* One write transaction: `records`, of which those before `creates` are
@@ -428,6 +432,29 @@ record_history_keeps_what_was_before(void **state)
                                    "3|Jon.S\n3|b,Cha\n");
 }
 
+static void
+times_of_a_source_do_not_go_back(void **state)
+{
+    FIXTURE f;
+    struct source source;
+    struct record record = jon;
+    struct change c = {.records = &record, .now_ms = NOW, .creates = 1};
+
+    (void)state;
+    fixture_init(&f);
+    fixture_write(&f, make_source, &source);
+    c.source = source.number;
+    fixture_write(&f, change, &c);
+    c = (struct change){.source = source.number,
+                        .records = &record,
+                        .now_ms = NOW - 24 * 3600 * 1000,
+                        .updates = 1};
+    record.text[FIELD_FIRST_NAME] = STR("Joan");
+    fixture_write(&f, change, &c);
+    assert_true(record.created_ms == NOW);
+    assert_true(record.modified_ms == NOW);
+}
+
 int
 main(void)
 {
@@ -439,6 +466,7 @@ main(void)
         cmocka_unit_test(record_changes_move_the_counters_once),
         cmocka_unit_test(record_update_and_delete_need_the_record),
         cmocka_unit_test(record_history_keeps_what_was_before),
+        cmocka_unit_test(times_of_a_source_do_not_go_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

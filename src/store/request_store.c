@@ -133,7 +133,12 @@ request_pending(struct db_tx *tx, int64_t source, struct str account_name,
     struct db_query *query = db_query(tx, STMT_REQUEST_PENDING);
 
     db_int(query, 1, source);
-    db_str(query, 2, fold(&key, account_name));
+    enum error_code rc = bind_folded(query, 2, &key, account_name, err);
+
+    if (rc != ERR_OK) {
+        db_end(query);
+        return rc;
+    }
     return row_exists(query, ret, err);
 }
 

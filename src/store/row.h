@@ -97,6 +97,17 @@ fold(struct folded *to, struct str text)
     return at ? str_n(at, utf8_fold(text, at)) : (struct str){NULL, 0};
 }
 
+/* The same for a look-up, which without memory would find nothing. */
+static inline MUST_USE enum error_code
+bind_folded(struct db_query *query, int n, struct folded *to, struct str text,
+            struct error *err)
+{
+    struct str folded = fold(to, text);
+
+    db_str(query, n, folded);
+    return folded.at ? ERR_OK : error_busy(err, "no memory to fold a text");
+}
+
 static inline void
 folded_done(struct folded *folded)
 {

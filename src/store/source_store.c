@@ -289,7 +289,7 @@ source_update(struct db_tx *tx, struct source *source, struct error *err)
 {
     FOLDED key = {0};
     struct db_query *query = db_query(tx, STMT_SOURCE_UPDATE);
-    int64_t now_ms = clock_now_ms();
+    int64_t now_ms = MAX(clock_now_ms(), source->modified_ms);
 
     db_int(query, 1, source->number);
     db_str(query, 2, source->name);
