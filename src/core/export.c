@@ -106,14 +106,16 @@ add_rows(struct writer *writer, struct db_tx *tx, int64_t first, int64_t last,
 {
     CLEANUP(record_lines_end) struct record_lines lines;
     struct str line, custom;
-    int64_t key;
+    int64_t key, before = first - 1;
     enum error_code rc;
 
     record_lines_begin(&lines, tx, first, last);
-    for (;;) {
+    for (;; before = key) {
         rc = record_lines_next(&lines, &key, &line, &custom, err);
         if (rc != ERR_OK)
             return rc == ERR_END ? ERR_OK : rc;
+        if (key <= before || line.len == 0)
+            return error_internal(err, "export: the database is damaged");
         add_row(writer, line, custom);
         ++*ret_rows;
         if (writer->pending.len >= EXPORT_BUFFER || writer->pending.failed) {
@@ -143,6 +145,14 @@ export_run(struct db_tx *tx, const struct schema *schema, unsigned variant,
                       record_last_key(source), &rows, err);
     if (rc == ERR_OK)
         rc = flush(&writer, err);
+    /* A damaged page can end a walk over the table as if all had been seen. */
+    if (rc == ERR_OK && !(variant & EXPORT_TEMPLATE) &&
+        rows != schema->source.record_count)
+        rc = error_internal(err,
+                            "export: %lld records of %lld: the database is "
+                            "damaged",
+                            (long long)rows,
+                            (long long)schema->source.record_count);
     if (rc == ERR_OK)
         *ret_rows = rows;
     buf_done(&writer.pending);
