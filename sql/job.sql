@@ -7,6 +7,10 @@ INSERT INTO upload_job (id, source, status, actor, request_id, length, sha256,
 VALUES ($1, $2, 'PENDING', $3, $4, $5, $6, $7, $9, $8, $8)
 ON CONFLICT (source, idempotency_key) DO NOTHING;
 
+-- name: job_statuses
+-- rows: one per status that there is
+SELECT status, COUNT(*) FROM upload_job GROUP BY status;
+
 -- name: job_waiting
 -- in:   $1 source
 SELECT COUNT(*) FROM upload_job WHERE source = $1 AND status = 'PENDING';

@@ -7,6 +7,7 @@
 #include "api/access.h"
 #include "api/call.h"
 #include "api/cors.h"
+#include "api/metrics.h"
 #include "base/log.h"
 
 /* Where no body is expected, so much of one is read and dropped. */
@@ -267,19 +268,25 @@ static void
 on_done(struct http_exchange *exchange)
 {
     struct call *call = call_of(exchange);
-    char id[UUID_HEX], client[UUID_HEX];
+    const struct principal *who = &call->principal;
+    char id[UUID_HEX], client[UUID_HEX], identity[UUID_HEX];
 
     upload_free(call);
+    metrics_count(call->api->metrics, call);
     if (log_on(LOG_INFO))
-        log_line(
-            LOG_INFO, "request",
-            "id=%s method=%s family=%.*s route=%s status=%d bytes=%" PRIu64
-            " us=%" PRId64 " client=%s complete=%s",
-            uuid_hex(&call->id, id), call_method(call), STR_ARG(call->family),
-            call->route ? call->route->path : "-", exchange->response.status,
-            exchange->sent, clock_mono_us() - exchange->began_us,
-            call->known ? uuid_hex(&call->principal.client_id, client) : "-",
-            exchange->complete ? "yes" : "no");
+        log_line(LOG_INFO, "request",
+                 "id=%s method=%s family=%.*s route=%s status=%d bytes=%" PRIu64
+                 " us=%" PRId64 " client=%s identity=%s complete=%s",
+                 uuid_hex(&call->id, id),
+                 call_method_name(exchange->request.method),
+                 STR_ARG(call->family), call->route ? call->route->path : "-",
+                 exchange->response.status, exchange->sent,
+                 clock_mono_us() - exchange->began_us,
+                 call->known ? uuid_hex(&who->client_id, client) : "-",
+                 call->known && who->has_identity
+                     ? uuid_hex(&who->identity_id, identity)
+                     : "-",
+                 exchange->complete ? "yes" : "no");
 }
 
 /* Every row of routes.c into the router it belongs to. */
@@ -323,6 +330,7 @@ api_new(const struct api_options *options, struct api **ret, struct error *err)
     if (api == NULL)
         return error_internal(err, "out of memory");
     api->options = *options;
+    api->metrics = metrics_new();
     arena_init(&api->arena, 64 * 1024);
     api->callbacks = (struct http_callbacks){.context = api,
                                              .user_size = sizeof(struct call),
@@ -331,7 +339,8 @@ api_new(const struct api_options *options, struct api **ret, struct error *err)
                                              .refuse = on_refuse,
                                              .finish = on_finish,
                                              .done = on_done};
-    rc = load_registry(api, err);
+    rc = api->metrics ? load_registry(api, err)
+                      : error_internal(err, "out of memory");
     if (rc == ERR_OK)
         rc = add_routes(api, err);
     if (rc != ERR_OK) {
@@ -348,7 +357,14 @@ api_free(struct api *api)
     if (api == NULL)
         return;
     arena_done(&api->arena);
+    metrics_free(api->metrics);
     free(api);
+}
+
+void
+api_drain(struct api *api)
+{
+    atomic_store(&api->draining, true);
 }
 
 const struct http_callbacks *

@@ -29,6 +29,7 @@ struct api_options {
     struct limiter *token_addresses; /* token endpoint, per peer */
     const char *public_url;          /* NULL: taken from the request's Host */
     const char *pod;
+    const struct nets *metrics_from;  /* who may read /metrics */
     const char *cors_origins;         /* comma-separated; NULL: none */
     const char *hsts;                 /* Strict-Transport-Security; "": none */
     int64_t max_sources, max_records; /* per source; 0: no limit */
@@ -43,6 +44,9 @@ struct api;
 enum error_code api_new(const struct api_options *options, struct api **ret,
                         struct error *err) MUST_USE;
 void api_free(struct api *api);
+
+/* The server is about to stop: /readyz says so from now on. */
+void api_drain(struct api *api);
 
 /* For http_server_start(); lives as long as the api. */
 const struct http_callbacks *api_callbacks(const struct api *api);

@@ -84,10 +84,10 @@ call_methods(struct http_response *response, const char *header,
 }
 
 const char *
-call_method(const struct call *call)
+call_method_name(unsigned method)
 {
     for (size_t i = 0; i < COUNT(method_names); i++)
-        if (method_names[i].method == call->exchange->request.method)
+        if (method_names[i].method == method)
             return method_names[i].name;
     return "OTHER";
 }

@@ -9,6 +9,8 @@
 #ifndef NELM_API_CALL_H
 #define NELM_API_CALL_H
 
+#include <stdatomic.h>
+
 #include "api/api.h"
 #include "http/check.h"
 #include "http/router.h"
@@ -120,8 +122,12 @@ struct call {
     struct source_mark mark;
 };
 
+struct metrics;
+
 struct api {
     struct api_options options;
+    struct metrics *metrics;
+    atomic_bool draining;
     struct registry registry;
     struct arena arena; /* of the registry's text */
     struct router versioned, root;
@@ -155,8 +161,8 @@ struct actor call_actor(const struct call *call);
 /* May the caller change nothing but a record's endDate? */
 bool call_end_date_only(const struct call *call);
 
-/* The request's method, "OTHER" for those that we do not know. */
-const char *call_method(const struct call *call);
+/* "GET"; "OTHER" for methods that no route has. */
+const char *call_method_name(unsigned method);
 /* A header that lists methods (enum http_method), as 405 must (RFC 9110
  * section 15.5.6). */
 void call_methods(struct http_response *response, const char *header,
@@ -173,7 +179,7 @@ call_handler authorize_api_logout_page, authorize_api_logout;
 call_handler pat_api_list, pat_api_create, pat_api_patch, pat_api_delete;
 call_handler client_api_list, client_api_create, client_api_get;
 call_handler client_api_patch, client_api_delete;
-call_handler ops_api_health, ops_api_ready;
+call_handler ops_api_health, ops_api_ready, ops_api_metrics;
 call_handler source_api_list, source_api_create, source_api_get;
 call_handler source_api_patch, source_api_delete;
 call_handler schema_api_list, schema_api_create, schema_api_get;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/counter.h"
 #include "base/secret.h"
 
 #define SHARDS 16
@@ -31,6 +32,7 @@ struct limiter {
     unsigned limit;
     int64_t window_ms;
     uint32_t per_shard;
+    counter refused;
     uint64_t seed; /* so that nobody can aim at one chain */
     struct shard shards[SHARDS];
 };
@@ -173,5 +175,13 @@ limiter_take(struct limiter *limiter, const void *key, size_t len,
         *ret_retry_after_s = (unsigned)MAX((left_ms + 999) / 1000, INT64_C(1));
     }
     pthread_mutex_unlock(&shard->mutex);
+    if (!allowed)
+        count_up(&limiter->refused, 1);
     return allowed;
+}
+
+uint64_t
+limiter_refused(const struct limiter *limiter)
+{
+    return counted(&limiter->refused);
 }

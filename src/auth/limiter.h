@@ -28,4 +28,7 @@ void limiter_free(struct limiter *limiter);
 bool limiter_take(struct limiter *limiter, const void *key, size_t len,
                   int64_t now_ms, unsigned *ret_retry_after_s);
 
+/* How often limiter_take() said no. */
+uint64_t limiter_refused(const struct limiter *limiter);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 
@@ -14,6 +15,24 @@
 static const char *const names[] = {"error", "warn", "info", "debug"};
 
 static _Atomic enum log_level limit = LOG_INFO;
+static _Atomic enum log_format form = LOG_LOGFMT;
+
+void
+log_set_format(enum log_format format)
+{
+    atomic_store(&form, format);
+}
+
+bool
+log_format_parse(struct str name, enum log_format *ret)
+{
+    bool json = str_eq(name, STR("json"));
+
+    if (!json && !str_eq(name, STR("logfmt")))
+        return false;
+    *ret = json ? LOG_JSON : LOG_LOGFMT;
+    return true;
+}
 
 void
 log_set_level(enum log_level level)
@@ -45,6 +64,92 @@ put_length(int len, size_t room)
     return len < 0 ? 0 : MIN((size_t)len, room - 1);
 }
 
+/* A number that every reader of JSON reads as it stands. */
+static bool
+is_number(struct str text)
+{
+    size_t first = text.len > 1 && text.at[0] == '-';
+
+    if (text.len == first || text.len > 15 ||
+        (text.at[first] == '0' && text.len > first + 1))
+        return false;
+    for (size_t i = first; i < text.len; i++)
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+    return true;
+}
+
+/* What stands in a logfmt value, as log_quote() made it: the escapes of quotes
+ * and backslashes are JSON's too, those of control characters are not. */
+static void
+put_value(struct buf *json, struct str value)
+{
+    bool quoted = value.len > 0 && value.at[0] == '"';
+
+    if (is_number(value)) {
+        buf_str(json, value);
+        return;
+    }
+    if (quoted)
+        value = str_n(value.at + 1, value.len - 1);
+    buf_char(json, '"');
+    for (size_t i = 0; i < value.len && !(quoted && value.at[i] == '"'); i++) {
+        char c = value.at[i];
+
+        if (c == '\\' && quoted && i + 1 < value.len) {
+            c = value.at[++i];
+            buf_text(json, c == 'x' ? "\\u00" : "\\");
+            if (c == 'x')
+                continue;
+        } else if (c == '"' || c == '\\') {
+            buf_char(json, '\\');
+        }
+        buf_char(json, c);
+    }
+    buf_char(json, '"');
+}
+
+/* Take one "name=value" off the front of a line. */
+static struct str
+take_pair(struct str *line, struct str *ret_name)
+{
+    bool quoted = false;
+    size_t end = 0;
+
+    *ret_name = str_cut(line, '=');
+    for (; end < line->len && (quoted || line->at[end] != ' '); end++) {
+        if (line->at[end] == '"')
+            quoted = !quoted;
+        else if (line->at[end] == '\\' && quoted && end + 1 < line->len)
+            end++;
+    }
+    struct str value = str_n(line->at, end);
+    size_t used = MIN(end + 1, line->len);
+
+    *line = str_n(line->at + used, line->len - used);
+    return value;
+}
+
+/* The same line as a JSON object. */
+static void
+write_json(struct str line)
+{
+    CLEANUP(buf_done) struct buf json;
+    struct str name;
+
+    buf_init(&json, (size_t)4 * LINE_BYTES);
+    while (line.len > 0) {
+        struct str value = take_pair(&line, &name);
+
+        buf_printf(&json, "%c\"%.*s\":", json.len > 0 ? ',' : '{',
+                   STR_ARG(name));
+        put_value(&json, value);
+    }
+    buf_text(&json, "}\n");
+
+    ssize_t ignored UNUSED = write(STDERR_FILENO, json.data, json.len);
+}
+
 void
 log_line(enum log_level level, const char *event, const char *fmt, ...)
 {
@@ -65,6 +170,10 @@ log_line(enum log_level level, const char *event, const char *fmt, ...)
     va_end(args);
     if (line[len - 1] == ' ')
         len--;
+    if (atomic_load_explicit(&form, memory_order_relaxed) == LOG_JSON) {
+        write_json(str_n(line, len));
+        return;
+    }
     line[len++] = '\n';
 
     ssize_t ignored UNUSED = write(STDERR_FILENO, line, len);

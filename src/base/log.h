@@ -1,5 +1,5 @@
 /*
- * log.h - one key=value line on standard error per event.
+ * log.h - one line on standard error per event: key=value pairs or JSON.
  *
  * Only dispatch, the server and the CLI log; modules below return errors.
  * Ids, never names, mail addresses, phones, tokens or CSV content.
@@ -15,8 +15,13 @@
 #include "base/str.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_LOGFMT, LOG_JSON };
 
 void log_set_level(enum log_level level);
+/* As key=value pairs, or the same as one JSON object, in which whole numbers
+ * are numbers and all else is text. */
+void log_set_format(enum log_format format);
+bool log_format_parse(struct str name, enum log_format *ret);
 bool log_level_parse(struct str name, enum log_level *ret);
 bool log_on(enum log_level level);
 

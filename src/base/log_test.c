@@ -77,6 +77,35 @@ long_line_is_cut_but_ends(void **state)
     assert_int_equal(output[4094], '0');
 }
 
+static void
+json_says_the_same(void **state)
+{
+    char quoted[100];
+
+    (void)state;
+    clock_set_for_test(1704067200001);
+    log_set_format(LOG_JSON);
+    log_quote(STR("a \"b\" \\ \n\x7f \xc3\xa9"), quoted, sizeof(quoted));
+    CAPTURE(log_line(LOG_WARN, "x",
+                     "status=%d big=%s neg=-5 zero=0 lead=007 text=%s "
+                     "empty= plain=a-b none=- odd=a\\b",
+                     200, "1234567890123456", quoted));
+    assert_string_equal(
+        output, "{\"time\":\"2024-01-01T00:00:00.001Z\",\"level\":\"warn\","
+                "\"event\":\"x\",\"status\":200,"
+                "\"big\":\"1234567890123456\",\"neg\":-5,\"zero\":0,"
+                "\"lead\":\"007\",\"text\":\"a \\\"b\\\" \\\\ "
+                "\\u000a\\u007f \xc3\xa9\",\"empty\":\"\","
+                "\"plain\":\"a-b\",\"none\":\"-\",\"odd\":\"a\\\\b\"}\n");
+    CAPTURE(log_line(LOG_INFO, "stop", "%s", ""));
+    assert_string_equal(output, "{\"time\":\"2024-01-01T00:00:00.001Z\","
+                                "\"level\":\"info\",\"event\":\"stop\"}\n");
+    CAPTURE(log_line(LOG_INFO, "long", "a=\"%08000d", 0));
+    assert_int_equal(output[strlen(output) - 2], '}');
+    log_set_format(LOG_LOGFMT);
+    clock_set_for_test(-1);
+}
+
 static const struct {
     const char *text;
     size_t size;
@@ -126,6 +155,7 @@ main(void)
         cmocka_unit_test(line_has_time_level_and_event),
         cmocka_unit_test(level_decides),
         cmocka_unit_test(long_line_is_cut_but_ends),
+        cmocka_unit_test(json_says_the_same),
         cmocka_unit_test(outside_text_cannot_forge_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,9 @@ setting_form(const struct setting *row, struct buf *to)
                    "10.0.0.0/8,::1, or empty",
                    NETS_MAX);
         break;
+    case SETTING_FORMAT:
+        buf_text(to, "logfmt or json");
+        break;
     case SETTING_LEVEL:
         buf_text(to, "error, warn, info or debug");
         break;
@@ -237,6 +240,8 @@ parse(const struct setting *row, struct str text, void *to)
         break;
     case SETTING_NETWORKS:
         return nets_parse(text, to);
+    case SETTING_FORMAT:
+        return log_format_parse(text, to);
     case SETTING_LEVEL:
         return log_level_parse(text, to);
     case SETTING_TEXT:

@@ -30,6 +30,7 @@ enum setting_kind {
     SETTING_RATE,
     SETTING_ORIGINS,  /* of web pages */
     SETTING_NETWORKS, /* addresses and networks */
+    SETTING_FORMAT,   /* of the log */
     SETTING_LEVEL
 };
 
@@ -48,6 +49,7 @@ struct rate {
 #define SETTING_TYPE_RATE struct rate
 #define SETTING_TYPE_ORIGINS const char *
 #define SETTING_TYPE_NETWORKS struct nets
+#define SETTING_TYPE_FORMAT enum log_format
 #define SETTING_TYPE_LEVEL enum log_level
 
 struct settings {

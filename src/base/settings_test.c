@@ -95,6 +95,7 @@ static const struct {
     {"check-managers", "on", 1, 0},
     {"check-managers", "off", 0, 0},
     {"log-level", "debug", LOG_DEBUG, 0},
+    {"log-format", "json", LOG_JSON, 0},
 };
 
 static void
@@ -114,6 +115,8 @@ settings_read_every_kind(void **state)
 
         if (row->kind == SETTING_SWITCH)
             assert_int_equal(*(const bool *)at, values[i].want);
+        else if (row->kind == SETTING_FORMAT)
+            assert_int_equal(*(const enum log_format *)at, values[i].want);
         else if (row->kind == SETTING_LEVEL)
             assert_int_equal(*(const enum log_level *)at, values[i].want);
         else
@@ -158,6 +161,7 @@ static const struct {
     {"rate-limit", {.flag = "/10s"}, "COUNT/TIME"},
     {"check-managers", {.flag = "yes"}, "on or off"},
     {"log-level", {.flag = "loud"}, "error, warn, info or debug"},
+    {"log-format", {.flag = "text"}, "logfmt or json"},
     {"listen", {.flag = "8080"}, "HOST:PORT"},
     {"listen", {.flag = ":8080"}, "HOST:PORT"},
     {"listen", {.flag = "::1:8080"}, "HOST:PORT"},

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "api/metrics.h"
 #include "api/route_list.h"
 
 /* The first sentence: what a list of commands shows. */
@@ -243,6 +244,18 @@ doc_errors(struct buf *to)
     }
 }
 
+static void
+doc_metrics(struct buf *to)
+{
+    buf_text(to, "# Metrics\n\n");
+    buf_text(to, from_tables);
+    buf_text(to, "What `GET /metrics` shows; how to use it is in "
+                 "[monitoring.md](monitoring.md). Times are in seconds, sizes "
+                 "in bytes. Counters begin at 0 with the process.\n\n"
+                 "| Metric | Type | Labels | |\n| --- | --- | --- | --- |\n");
+    metrics_doc(to);
+}
+
 enum error_code
 cli_doc(struct cli *cli, struct error *err)
 {
@@ -250,9 +263,8 @@ cli_doc(struct cli *cli, struct error *err)
         const char *name;
         void (*write)(struct buf *to);
     } pages[] = {
-        {"settings", doc_settings},
-        {"commands", doc_commands},
-        {"errors", doc_errors},
+        {"settings", doc_settings}, {"commands", doc_commands},
+        {"errors", doc_errors},     {"metrics", doc_metrics},
         {"routes", route_list},
     };
 

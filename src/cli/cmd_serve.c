@@ -183,6 +183,7 @@ open_api(struct service *service, struct error *err)
         .token_addresses = service->token_addresses,
         .public_url = settings->public_url[0] ? settings->public_url : NULL,
         .pod = settings->pod,
+        .metrics_from = &settings->metrics_from,
         .cors_origins = settings->cors_origin[0] ? settings->cors_origin : NULL,
         .hsts = hsts,
         .max_sources = (int64_t)settings->max_sources,
@@ -251,6 +252,7 @@ drain(struct service *service, const sigset_t *signals)
 
     log_line(LOG_INFO, "draining", "active=%u",
              http_server_active(service->http));
+    api_drain(service->api);
     http_server_drain(service->http);
     while (http_server_active(service->http) > 0 &&
            clock_mono_ms() < deadline) {
@@ -301,6 +303,7 @@ cmd_serve(struct cli *cli, struct error *err)
     if (rc != ERR_OK)
         return rc;
     log_set_level(cli->settings.log_level);
+    log_set_format(cli->settings.log_format);
     /* Before any thread is there, so that all of them leave these to us. */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -223,7 +223,7 @@ const struct cli_command cli_commands[] = {
      .run = cmd_serve},
 
     {.name = "doc",
-     .argument = "settings|commands|errors|routes",
+     .argument = "settings|commands|errors|metrics|routes",
      .hidden = true,
      .uses = USED_ALWAYS,
      .help = "Print a page of the manual, in Markdown, from the tables in "

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "core/compress.h"
 #include "core/snapshot_file.h"
@@ -42,6 +43,7 @@ struct snapshot_cache {
     char registry[13];
     char coder[SNAPSHOT_CODINGS][16]; /* the ETag's last part */
     sem_t renderings;
+    struct snapshot_stats stats;
     pthread_mutex_t lock; /* of everything below */
     struct slot *slots[BUCKETS];
     struct file *newest, *oldest;
@@ -208,6 +210,7 @@ static void
 detach(struct snapshot_cache *cache, struct file *file)
 {
     age_unlink(cache, file);
+    count_up(&cache->stats.evicted, 1);
     cache->bytes -= snapshot_file_bytes(&file->about);
     file->slot->file = NULL;
 }
@@ -428,12 +431,15 @@ fly(struct snapshot_cache *cache, const struct snapshot_key *key,
     }
     while (sem_wait(&cache->renderings) != 0)
         ;
+    int64_t began_us = clock_mono_us();
+
     rc = produce(cache, key, &plain, ret, &full, err);
     if (full) {
         evict_all(cache);
         rc = produce(cache, key, &plain, ret, &full, err);
     }
     sem_post(&cache->renderings);
+    histogram_add(&cache->stats.rendered, clock_mono_us() - began_us);
     return rc;
 }
 
@@ -496,8 +502,12 @@ lead(struct snapshot_cache *cache, struct slot *slot, int64_t min_revision,
      struct snapshot *ret, struct error *err)
 {
     struct snapshot_waiter *waiter;
+    count_up(&cache->stats.rendering, 1);
     enum error_code rc = fly(cache, &slot->key, min_revision, ret, err);
 
+    count_down(&cache->stats.rendering);
+    if (rc != ERR_OK)
+        count_up(&cache->stats.failed, 1);
     lock(cache);
     slot->rendering = false;
     waiter = slot->waiters;
@@ -520,6 +530,7 @@ snapshot_get(struct snapshot_cache *cache, const struct snapshot_key *key,
              struct snapshot_waiter *waiter, struct snapshot *ret,
              struct error *err)
 {
+    bool missed = waiter != NULL && waiter->missed;
     struct snapshot got;
     enum error_code rc;
 
@@ -531,6 +542,8 @@ snapshot_get(struct snapshot_cache *cache, const struct snapshot_key *key,
             slot->file->about.revision >= min_revision &&
             open_cached(cache, slot, ret)) {
             unlock(cache);
+            if (!missed)
+                count_up(&cache->stats.hits, 1);
             return ERR_OK;
         }
         if (waiter != NULL && waiter->failed != ERR_OK) {
@@ -543,6 +556,11 @@ snapshot_get(struct snapshot_cache *cache, const struct snapshot_key *key,
             unlock(cache);
             return ERR_LATER;
         }
+        if (!missed)
+            count_up(&cache->stats.misses, 1);
+        missed = true;
+        if (waiter != NULL)
+            waiter->missed = true;
         slot = slot_make(cache, key);
         if (slot == NULL) {
             unlock(cache);
@@ -576,6 +594,23 @@ snapshot_get(struct snapshot_cache *cache, const struct snapshot_key *key,
     }
     *ret = got;
     return ERR_OK;
+}
+
+const struct snapshot_stats *
+snapshot_stats(const struct snapshot_cache *cache)
+{
+    return &cache->stats;
+}
+
+uint64_t
+snapshot_cache_bytes(struct snapshot_cache *cache, uint64_t *ret_max_bytes)
+{
+    lock(cache);
+    uint64_t bytes = cache->bytes;
+
+    unlock(cache);
+    *ret_max_bytes = cache->max_bytes;
+    return bytes;
 }
 
 void

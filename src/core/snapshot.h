@@ -50,6 +50,7 @@ struct snapshot_waiter {
     void (*wake)(struct snapshot_waiter *waiter); /* from any thread, once */
     struct snapshot_waiter *next;                 /* the cache's, as is: */
     enum error_code failed; /* how the rendering ended; begin with ERR_OK */
+    bool missed;            /* it was counted; begin with false */
 };
 
 /* `directory` is made when missing, and its files that are not of this
@@ -84,6 +85,17 @@ enum error_code snapshot_get(struct snapshot_cache *cache,
                              int64_t min_revision, bool may_block,
                              struct snapshot_waiter *waiter,
                              struct snapshot *ret, struct error *err) MUST_USE;
+
+/* Counters for metrics. */
+struct snapshot_stats {
+    struct histogram rendered; /* without the wait for a turn */
+    counter rendering, failed;
+    counter hits, misses, evicted;
+};
+const struct snapshot_stats *snapshot_stats(const struct snapshot_cache *cache);
+/* Bytes of all files now, and as many as there may be. */
+uint64_t snapshot_cache_bytes(struct snapshot_cache *cache,
+                              uint64_t *ret_max_bytes);
 
 void snapshot_release(struct snapshot *snapshot);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "db/driver.h"
 
 enum error_code
@@ -30,7 +31,11 @@ db_close(struct db *db)
 enum error_code
 db_read_begin(struct db *db, struct db_tx **ret, struct error *err)
 {
-    return db->driver->read_begin(db, ret, err);
+    enum error_code rc = db->driver->read_begin(db, ret, err);
+
+    if (rc != ERR_OK)
+        count_up(&db->stats.read_errors, 1);
+    return rc;
 }
 
 void
@@ -49,7 +54,16 @@ db_is_remote(const struct db *db)
 enum error_code
 db_write(struct db *db, db_work *work, void *context, struct error *err)
 {
-    return db->driver->write(db, work, context, err);
+    int64_t began_us = clock_mono_us();
+
+    count_up(&db->stats.writing, 1);
+    enum error_code rc = db->driver->write(db, work, context, err);
+
+    count_down(&db->stats.writing);
+    histogram_add(&db->stats.writes, clock_mono_us() - began_us);
+    if (rc == ERR_UNAVAILABLE || rc == ERR_INTERNAL)
+        count_up(&db->stats.write_errors, 1);
+    return rc;
 }
 
 struct db_query *
@@ -164,6 +178,12 @@ db_run(struct db_query *query, int64_t *ret_changes, struct error *err)
 
     db_end(query);
     return rc;
+}
+
+const struct db_stats *
+db_stats(const struct db *db)
+{
+    return &db->stats;
 }
 
 const char *

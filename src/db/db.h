@@ -22,6 +22,7 @@
 
 #include <stdint.h>
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "base/uuid.h"
@@ -112,6 +113,14 @@ enum error_code db_exec(struct db_query *query, int64_t *ret_changes,
 /* db_exec() and db_end(). */
 enum error_code db_run(struct db_query *query, int64_t *ret_changes,
                        struct error *err) MUST_USE;
+
+/* Counters for metrics. */
+struct db_stats {
+    struct histogram writes;           /* in line and to the end */
+    counter writing;                   /* now */
+    counter write_errors, read_errors; /* the database's, not the caller's */
+};
+const struct db_stats *db_stats(const struct db *db);
 
 /* Text of the library and its version, for --version and logs. */
 const char *db_engine(const struct db *db);

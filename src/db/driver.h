@@ -20,6 +20,7 @@ struct db_driver;
 
 struct db {
     const struct db_driver *driver;
+    struct db_stats stats; /* db.c's */
 };
 
 struct db_tx {

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/log.h"
 #include "http/check.h"
 #include "http/forwarded.h"
@@ -89,7 +90,7 @@ struct http_server {
     int wake_fd; /* the keeper's */
     atomic_bool draining, stopping, keeper_ends;
     atomic_uint active;
-    atomic_uint_fast64_t connections, refused;
+    counter connections, refused, turned_away;
     bool has_tls;
     struct tls tls;
     pthread_t starter; /* the thread that starts us, */
@@ -201,6 +202,12 @@ void *
 http_exchange_context(const struct http_exchange *exchange)
 {
     return ((const struct conn *)exchange)->server->callbacks.context;
+}
+
+const struct http_server *
+http_exchange_server(const struct http_exchange *exchange)
+{
+    return ((const struct conn *)exchange)->server;
 }
 
 /* Is there something of a body to hand on? */
@@ -599,6 +606,7 @@ on_completed(void *context UNUSED, struct MHD_Connection *mhd UNUSED,
 
     if (conn->shown) {
         x->complete = why == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+        x->received = conn->collected + conn->discarded;
         x->sent = conn->body_bytes;
         if (!x->complete)
             x->sent = conn->file ? MIN(x->sent, watch_acked(&conn->watched) -
@@ -667,6 +675,7 @@ greet(struct http_server *server, int fd, const struct sockaddr *address,
 
     if (conn == NULL || !watch_add(&server->watch, &conn->watched, fd,
                                    proxied ? NULL : &peer, clock_mono_ms())) {
+        count_up(&server->turned_away, 1);
         free(conn);
         close(fd);
         return;
@@ -1050,7 +1059,13 @@ http_server_stats(const struct http_server *server, struct http_stats *ret)
     ret->refused = s->refused;
     ret->timed_out = s->watch.timed_out;
     ret->shed = s->watch.shed;
-    ret->waiting = workers_waiting(&s->workers);
+    ret->turned_away = counted(&s->turned_away);
+    ret->active = s->active;
+    ret->max_open = s->options.max_connections;
+    ret->max_waiting = s->options.max_waiting;
+    ret->workers = s->options.workers;
+    ret->waiting = workers_waiting(&s->workers, &ret->busy);
+    ret->certificate_ends_s = s->has_tls ? tls_expires_s(&s->tls) : 0;
     pthread_mutex_lock(&s->watch.lock);
     ret->open = s->watch.count;
     pthread_mutex_unlock(&s->watch.lock);

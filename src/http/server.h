@@ -50,11 +50,12 @@ struct http_exchange {
      * returns but ERR_OK is refuse()d, and the rest of the body is dropped. */
     enum error_code (*take)(struct http_exchange *exchange, struct str piece,
                             struct error *err);
-    bool may_block;   /* on a worker thread */
-    void *user;       /* the application's; zeroed user_size bytes */
-    int64_t began_us; /* monotonic, when the head was complete */
-    uint64_t sent;    /* body bytes handed to the connection; for done() */
-    bool complete;    /* for done(): the answer was sent in full */
+    bool may_block;    /* on a worker thread */
+    void *user;        /* the application's; zeroed user_size bytes */
+    int64_t began_us;  /* monotonic, when the head was complete */
+    uint64_t received; /* bytes of the body, for done() */
+    uint64_t sent;     /* body bytes handed to the connection; for done() */
+    bool complete;     /* for done(): the answer was sent in full */
 };
 
 struct http_callbacks {
@@ -114,11 +115,16 @@ void http_server_stop(struct http_server *server);
  * server stops, done() comes without it. */
 void http_wake(struct http_exchange *exchange);
 void *http_exchange_context(const struct http_exchange *exchange);
+const struct http_server *http_exchange_server(
+    const struct http_exchange *exchange);
 
 /* Counters for logs and metrics. */
 struct http_stats {
-    uint64_t connections, refused, timed_out, shed;
-    unsigned open, waiting;
+    uint64_t connections, refused, timed_out, shed, turned_away;
+    unsigned open, max_open;
+    unsigned active; /* http_server_active() */
+    unsigned waiting, max_waiting, busy, workers;
+    int64_t certificate_ends_s; /* 0 without TLS */
 };
 void http_server_stats(const struct http_server *server,
                        struct http_stats *ret);

@@ -29,9 +29,11 @@ work(void *context)
             pthread_cond_wait(&workers->ready, &workers->lock);
             continue;
         }
+        workers->busy++;
         pthread_mutex_unlock(&workers->lock);
         workers->run(job);
         pthread_mutex_lock(&workers->lock);
+        workers->busy--;
     }
     pthread_mutex_unlock(&workers->lock);
     return NULL;
@@ -77,10 +79,12 @@ workers_push(struct workers *workers, struct job *job,
 }
 
 unsigned
-workers_waiting(struct workers *workers)
+workers_waiting(struct workers *workers, unsigned *ret_busy)
 {
     pthread_mutex_lock(&workers->lock);
     unsigned waiting = workers->waiting;
+
+    *ret_busy = workers->busy;
 
     pthread_mutex_unlock(&workers->lock);
     return waiting;

@@ -23,7 +23,7 @@ struct workers {
     pthread_mutex_t lock;
     pthread_cond_t ready;
     struct job *first, **last;
-    unsigned waiting, max_waiting;
+    unsigned waiting, max_waiting, busy;
     bool stopping;
     pthread_t *threads;
     unsigned count;
@@ -38,7 +38,8 @@ bool workers_init(struct workers *workers, unsigned count, unsigned max_waiting,
 bool workers_push(struct workers *workers, struct job *job,
                   void (*before)(struct job *job)) MUST_USE;
 
-unsigned workers_waiting(struct workers *workers);
+/* How many jobs wait, and how many threads are at work. */
+unsigned workers_waiting(struct workers *workers, unsigned *ret_busy);
 
 /* Let running jobs end, and call `drop` for those that wait. */
 void workers_stop(struct workers *workers, void (*drop)(struct job *job));

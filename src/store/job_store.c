@@ -274,3 +274,19 @@ job_active(struct db_tx *tx, int64_t source, bool *ret, struct error *err)
     db_int(query, 1, source);
     return row_exists(query, ret, err);
 }
+
+enum error_code
+job_statuses(struct db_tx *tx, int64_t ret[JOB_STATUSES], struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_JOB_STATUSES);
+    enum error_code rc;
+
+    memset(ret, 0, JOB_STATUSES * sizeof(*ret));
+    while ((rc = db_step(query, err)) == ERR_OK)
+        for (size_t i = 0; i < JOB_STATUSES; i++)
+            if (str_eq(db_col_str(query, 0), str_of(names[i])))
+                ret[i] = db_col_int(query, 1);
+    if (rc == ERR_END)
+        rc = ERR_OK;
+    return row_done(query, rc, NULL, err);
+}

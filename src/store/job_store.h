@@ -91,6 +91,10 @@ enum error_code job_end(struct db_tx *tx, struct job *job,
 enum error_code job_note_errors(struct db_tx *tx, const struct job *job,
                                 struct error *err) MUST_USE;
 
+/* How many jobs there are with each status. */
+enum error_code job_statuses(struct db_tx *tx, int64_t ret[JOB_STATUSES],
+                             struct error *err) MUST_USE;
+
 enum error_code node_beat(struct db_tx *tx, const struct uuid *node,
                           struct error *err) MUST_USE;
 /* Forget nodes without a job. */

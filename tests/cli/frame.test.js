@@ -77,7 +77,7 @@ test('the list of commands is complete', () => {
 });
 
 test('the manual is what the program says', async (t) => {
-  for (const page of ['settings', 'commands', 'errors']) {
+  for (const page of ['settings', 'commands', 'errors', 'metrics']) {
     await t.test(page, () => {
       const committed =
         fs.readFileSync(`${root}/docs/manual/${page}.md`, 'utf8');
