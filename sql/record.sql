@@ -40,6 +40,20 @@ SELECT source, CAST($2 AS BIGINT), key, key, CAST($3 AS TEXT), id, line,
   FROM record
  WHERE key = $1;
 
+-- name: record_change_at
+SELECT 1 FROM record_change WHERE source = $1 AND revision = $2 AND at_ms = $3;
+
+-- name: record_change_count
+-- in:   $1 source, $2 revision: after it
+SELECT COUNT(*) FROM record_change WHERE source = $1 AND revision > $2;
+
+-- name: record_changed     role: stream
+-- in:   $1 source, $2 revision
+-- rows: many: keys [first, last] that were changed later
+SELECT key, last_key
+  FROM record_history
+ WHERE source = $1 AND revision > $2;
+
 -- name: record_by_id
 SELECT key, id, source, account_name, first_name, last_name, phone, email,
        manager, start_ms, start_offset, end_ms, end_offset, custom, created_ms,

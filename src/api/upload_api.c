@@ -43,7 +43,6 @@ upload_free(struct call *call)
         return;
     call->upload = NULL;
     multipart_free(upload->form);
-    digest_done(&upload->digest);
     if (upload->fd < 0)
         return;
     if (call->exchange->may_block)
@@ -139,9 +138,9 @@ open_upload(struct upload *upload, struct str type, struct error *err)
     if (rc != ERR_OK)
         return rc;
     fd_sink_init(&upload->to, upload->fd);
-    rc = digest_begin(&upload->digest, &upload->to.sink, err);
-    if (rc != ERR_OK || !multipart_boundary(type, boundary))
-        return rc;
+    digest_begin(&upload->digest, &upload->to.sink);
+    if (!multipart_boundary(type, boundary))
+        return ERR_OK;
     upload->form = multipart_new(boundary, &callbacks);
     return upload->form ? ERR_OK : error_busy(err, "no memory for a form");
 }
@@ -191,7 +190,7 @@ end_body(struct upload *upload, struct error *err)
     if (rc == ERR_OK && upload->digest.length == 0)
         rc = error_set(err, ERR_VALUE, "No files were supplied for import.");
     if (rc == ERR_OK)
-        rc = digest_finish(&upload->digest, upload->job.sha256, err);
+        digest_finish(&upload->digest, upload->job.sha256);
     upload->job.length = (int64_t)upload->digest.length;
     return rc;
 }

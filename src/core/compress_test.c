@@ -27,23 +27,44 @@ fill(struct buf *to, size_t len)
     to->len = len;
 }
 
+/* In `segments` segments, each coded by itself when `apart`. */
 static void
-code(enum compress_method method, struct str plain, size_t piece,
-     struct buf *ret)
+code_cut(enum compress_method method, struct str plain, size_t piece,
+         size_t segments, bool apart, struct buf *ret)
 {
+    size_t size = plain.len / segments + 1;
     struct buf_sink out;
     struct error err = ERROR_INIT;
+    uint32_t all = 0, check;
 
     buf_sink_init(&out, ret);
     struct compressor *c = compress_new(method, &out.sink);
 
     assert_non_null(c);
-    for (size_t at = 0; at < plain.len; at += piece)
-        assert_int_equal(sink_write(compress_sink(c), plain.at + at,
-                                    MIN(piece, plain.len - at), &err),
-                         ERR_OK);
-    assert_int_equal(compress_finish(c, &err), ERR_OK);
+    assert_int_equal(compress_head(c, &err), ERR_OK);
+    for (size_t from = 0; from < plain.len; from += size) {
+        size_t end = MIN(plain.len, from + size);
+
+        for (size_t at = from; at < end; at += piece)
+            assert_int_equal(sink_write(compress_sink(c), plain.at + at,
+                                        MIN(piece, end - at), &err),
+                             ERR_OK);
+        assert_int_equal(compress_end_segment(c, &check, &err), ERR_OK);
+        all = compress_check(all, check, end - from);
+        if (apart) {
+            compress_free(c);
+            c = compress_new(method, &out.sink);
+        }
+    }
+    assert_int_equal(compress_tail(c, all, plain.len, &err), ERR_OK);
     compress_free(c);
+}
+
+static void
+code(enum compress_method method, struct str plain, size_t piece,
+     struct buf *ret)
+{
+    code_cut(method, plain, piece, 1, false, ret);
 }
 
 static void
@@ -53,7 +74,9 @@ decode(enum compress_method method, struct str coded, struct buf *ret,
     char *to = buf_reserve(ret, want + 1);
 
     if (method == COMPRESS_ZSTD) {
-        size_t got = ZSTD_decompress(to, want + 1, coded.at, coded.len);
+        size_t got = coded.len == 0
+                         ? 0
+                         : ZSTD_decompress(to, want + 1, coded.at, coded.len);
 
         assert_false(ZSTD_isError(got));
         ret->len = got;
@@ -99,6 +122,25 @@ coded_bytes_decode_to_what_went_in(void **state UNUSED)
 }
 
 static void
+segments_are_coded_each_by_itself(void **state UNUSED)
+{
+    for (size_t m = 0; m < COUNT(methods); m++) {
+        CLEANUP(buf_done) struct buf plain, coded, apart, back;
+
+        buf_init(&plain, 1 << 24);
+        buf_init(&coded, 1 << 24);
+        buf_init(&apart, 1 << 24);
+        buf_init(&back, 1 << 24);
+        fill(&plain, 2000000);
+        code_cut(methods[m], buf_view(&plain), 10000, 17, false, &coded);
+        code_cut(methods[m], buf_view(&plain), 10000, 17, true, &apart);
+        assert_true(str_eq(buf_view(&coded), buf_view(&apart)));
+        decode(methods[m], buf_view(&coded), &back, plain.len);
+        assert_true(str_eq(buf_view(&plain), buf_view(&back)));
+    }
+}
+
+static void
 heads_hold_a_checksum_and_nothing_of_time_or_system(void **state UNUSED)
 {
     CLEANUP(buf_done) struct buf gzip, zstd;
@@ -127,6 +169,7 @@ failure_behind_is_passed_on(void **state UNUSED)
     for (size_t m = 0; m < COUNT(methods); m++) {
         CLEANUP(buf_done) struct buf plain;
         struct sink full = {.write = refuse};
+        uint32_t check;
         struct error err = ERROR_INIT;
         struct compressor *c = compress_new(methods[m], &full);
 
@@ -142,7 +185,7 @@ failure_behind_is_passed_on(void **state UNUSED)
         c = compress_new(methods[m], &full);
         rc = sink_write(compress_sink(c), "x", 1, &err);
         if (rc == ERR_OK)
-            rc = compress_finish(c, &err);
+            rc = compress_end_segment(c, &check, &err);
         assert_int_equal(rc, ERR_UNAVAILABLE);
         compress_free(c);
     }
@@ -153,6 +196,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(coded_bytes_decode_to_what_went_in),
+        cmocka_unit_test(segments_are_coded_each_by_itself),
         cmocka_unit_test(heads_hold_a_checksum_and_nothing_of_time_or_system),
         cmocka_unit_test(failure_behind_is_passed_on),
     };

@@ -2,20 +2,10 @@
 
 #include "fmt/csv_write.h"
 #include "store/custom.h"
-#include "store/record_store.h"
 
 /* A row over this is a broken database, not a long row: all texts have
  * limits. */
 #define MAX_PENDING (EXPORT_BUFFER + ((size_t)16 << 20))
-
-/* Rows on their way to the sink. */
-struct writer {
-    const struct schema *schema;
-    unsigned variant;
-    struct sink *sink;
-    struct buf pending;
-    struct buf cell; /* one field without its quotes */
-};
 
 static void
 end_row(struct buf *to, unsigned variant)
@@ -61,11 +51,11 @@ next_cell(struct str *line, struct buf *cell)
 }
 
 static void
-add_row(struct writer *writer, struct str line, struct str custom)
+add_row(struct export *export, struct str line, struct str custom)
 {
-    struct buf *to = &writer->pending;
-    const struct schema *schema = writer->schema;
-    bool guard = writer->variant & EXPORT_GUARD;
+    struct buf *to = &export->pending;
+    const struct schema *schema = export->schema;
+    bool guard = export->variant & EXPORT_GUARD;
 
     if (!guard) {
         buf_str(to, line);
@@ -73,7 +63,7 @@ add_row(struct writer *writer, struct str line, struct str custom)
         const char *separator = "";
 
         for (; line.at != NULL; separator = ",") {
-            struct str cell = next_cell(&line, &writer->cell);
+            struct str cell = next_cell(&line, &export->cell);
 
             buf_text(to, separator);
             csv_field(to, cell, true);
@@ -83,43 +73,86 @@ add_row(struct writer *writer, struct str line, struct str custom)
         buf_char(to, ',');
         csv_field(to, custom_find(custom, schema->attribute[i].number), guard);
     }
-    end_row(to, writer->variant);
+    end_row(to, export->variant);
 }
 
 static enum error_code
-flush(struct writer *writer, struct error *err)
+flush(struct export *export, struct error *err)
 {
-    struct buf *pending = &writer->pending;
+    struct buf *pending = &export->pending;
     enum error_code rc;
 
-    if (pending->failed || writer->cell.failed)
+    if (pending->failed || export->cell.failed)
         return error_internal(err, "export: no memory for a row");
-    rc = sink_write(writer->sink, pending->data, pending->len, err);
+    rc = sink_write(export->sink, pending->data, pending->len, err);
     buf_clear(pending);
     return rc;
 }
 
-/* The rows with keys in [first, last]. */
+void
+export_begin(struct export *export, struct db_tx *tx,
+             const struct schema *schema, unsigned variant, struct sink *sink)
+{
+    *export = (struct export){
+        .tx = tx, .schema = schema, .variant = variant, .sink = sink};
+    buf_init(&export->pending, MAX_PENDING);
+    buf_init(&export->cell, MAX_PENDING);
+    /* The row that fills the buffer must not make it grow. */
+    buf_reserve(&export->pending, EXPORT_BUFFER + EXPORT_BUFFER / 4);
+}
+
+void
+export_done(struct export *export)
+{
+    buf_done(&export->pending);
+    buf_done(&export->cell);
+}
+
+int64_t
+export_last_segment(const struct schema *schema, unsigned variant)
+{
+    return variant & EXPORT_TEMPLATE
+               ? EXPORT_HEAD
+               : export_segment_of(schema->source.next_row);
+}
+
+/* Segment numbers from 0. */
 static enum error_code
-add_rows(struct writer *writer, struct db_tx *tx, int64_t first, int64_t last,
-         int64_t *ret_rows, struct error *err)
+add_rows(struct export *export, int64_t first, int64_t last,
+         export_ended *ended, void *context, struct error *err)
 {
     CLEANUP(record_lines_end) struct record_lines lines;
+    int64_t base = record_first_key(export->schema->source.number);
+    int64_t segment = 0, rows = 0, key;
     struct str line, custom;
-    int64_t key, before = first - 1;
+    int64_t before = -1;
     enum error_code rc;
 
-    record_lines_begin(&lines, tx, first, last);
+    record_lines_begin(&lines, export->tx,
+                       base + (first << EXPORT_SEGMENT_BITS),
+                       base + ((last + 1) << EXPORT_SEGMENT_BITS) - 1);
     for (;; before = key) {
         rc = record_lines_next(&lines, &key, &line, &custom, err);
-        if (rc != ERR_OK)
-            return rc == ERR_END ? ERR_OK : rc;
+        if (rc != ERR_OK && rc != ERR_END)
+            return rc;
+        if (rows > 0 && (rc == ERR_END || export_segment_of(key) != segment)) {
+            enum error_code flushed = flush(export, err);
+
+            if (flushed == ERR_OK)
+                flushed = ended(context, segment, rows, err);
+            if (flushed != ERR_OK)
+                return flushed;
+            rows = 0;
+        }
+        if (rc == ERR_END)
+            return ERR_OK;
         if (key <= before || line.len == 0)
             return error_internal(err, "export: the database is damaged");
-        add_row(writer, line, custom);
-        ++*ret_rows;
-        if (writer->pending.len >= EXPORT_BUFFER || writer->pending.failed) {
-            rc = flush(writer, err);
+        segment = export_segment_of(key);
+        rows++;
+        add_row(export, line, custom);
+        if (export->pending.len >= EXPORT_BUFFER || export->pending.failed) {
+            rc = flush(export, err);
             if (rc != ERR_OK)
                 return rc;
         }
@@ -127,36 +160,60 @@ add_rows(struct writer *writer, struct db_tx *tx, int64_t first, int64_t last,
 }
 
 enum error_code
+export_segments(struct export *export, int64_t first, int64_t last,
+                export_ended *ended, void *context, struct error *err)
+{
+    enum error_code rc = ERR_OK;
+
+    if (first == EXPORT_HEAD) {
+        first++;
+        export_header(export->schema, export->variant, &export->pending);
+        rc = flush(export, err);
+        if (rc == ERR_OK)
+            rc = ended(context, EXPORT_HEAD, 0, err);
+    }
+    if (rc == ERR_OK && first <= last)
+        rc = add_rows(export, first, last, ended, context, err);
+    return rc;
+}
+
+enum error_code
+export_check(const struct schema *schema, unsigned variant, int64_t rows,
+             struct error *err)
+{
+    if (variant & EXPORT_TEMPLATE || rows == schema->source.record_count)
+        return ERR_OK;
+    return error_internal(err,
+                          "export: %lld records of %lld: the database is "
+                          "damaged",
+                          (long long)rows,
+                          (long long)schema->source.record_count);
+}
+
+static enum error_code
+count_rows(void *context, int64_t segment UNUSED, int64_t rows,
+           struct error *err UNUSED)
+{
+    *(int64_t *)context += rows;
+    return ERR_OK;
+}
+
+enum error_code
 export_run(struct db_tx *tx, const struct schema *schema, unsigned variant,
            struct sink *sink, int64_t *ret_rows, struct error *err)
 {
-    struct writer writer = {.schema = schema, .variant = variant, .sink = sink};
-    int64_t source = schema->source.number;
+    CLEANUP(export_done) struct export export;
     int64_t rows = 0;
-    enum error_code rc = ERR_OK;
+    enum error_code rc;
 
-    buf_init(&writer.pending, MAX_PENDING);
-    buf_init(&writer.cell, MAX_PENDING);
-    /* The row that fills the buffer must not make it grow. */
-    buf_reserve(&writer.pending, EXPORT_BUFFER + EXPORT_BUFFER / 4);
-    export_header(schema, variant, &writer.pending);
-    if (!(variant & EXPORT_TEMPLATE))
-        rc = add_rows(&writer, tx, record_first_key(source),
-                      record_last_key(source), &rows, err);
+    export_begin(&export, tx, schema, variant, sink);
+    rc = export_segments(&export, EXPORT_HEAD,
+                         export_last_segment(schema, variant), count_rows,
+                         &rows, err);
     if (rc == ERR_OK)
-        rc = flush(&writer, err);
-    /* A damaged page can end a walk over the table as if all had been seen. */
-    if (rc == ERR_OK && !(variant & EXPORT_TEMPLATE) &&
-        rows != schema->source.record_count)
-        rc = error_internal(err,
-                            "export: %lld records of %lld: the database is "
-                            "damaged",
-                            (long long)rows,
-                            (long long)schema->source.record_count);
+        rc = export_check(schema, variant, rows, err);
     if (rc == ERR_OK)
         *ret_rows = rows;
-    buf_done(&writer.pending);
-    buf_done(&writer.cell);
     return rc;
 }
 

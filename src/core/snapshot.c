@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "core/compress.h"
 #include "core/snapshot_file.h"
+#include "store/record_store.h"
 
 #define BUCKETS 512
 #define RENDERINGS 4 /* at once; more wait their turn */
@@ -85,7 +86,8 @@ name_coder(enum compress_method how, const char *prefix, char to[16],
     unsigned char sha256[32];
     char hex[9];
     unsigned random = 1;
-    enum error_code rc;
+    uint32_t check;
+    enum error_code rc = ERR_OK;
 
     buf_init(&sample, 1 << 20);
     while (sample.len < 200000 && !sample.failed) {
@@ -93,25 +95,21 @@ name_coder(enum compress_method how, const char *prefix, char to[16],
         buf_printf(&sample, "person.%u,Given%u,Name,+1 555 %u,p@%u.example\n",
                    random >> 16, random >> 26, random >> 12, random >> 24);
     }
-    rc = digest_begin(&digest, NULL, err);
-    if (rc == ERR_OK) {
-        compressor = compress_new(how, &digest.sink);
-        if (compressor == NULL || sample.failed)
-            rc = error_internal(err, "no memory to compress");
-    }
+    digest_begin(&digest, NULL);
+    compressor = compress_new(how, &digest.sink);
+    if (compressor == NULL || sample.failed)
+        rc = error_internal(err, "no memory to compress");
     if (rc == ERR_OK)
         rc = sink_write(compress_sink(compressor), sample.data, sample.len,
                         err);
     if (rc == ERR_OK)
-        rc = compress_finish(compressor, err);
-    if (rc == ERR_OK)
-        rc = digest_finish(&digest, sha256, err);
+        rc = compress_end_segment(compressor, &check, err);
     if (rc == ERR_OK) {
+        digest_finish(&digest, sha256);
         hex_encode(sha256, 4, hex);
         snprintf(to, 16, "-%s%s", prefix, hex);
     }
     compress_free(compressor);
-    digest_done(&digest);
     buf_done(&sample);
     return rc;
 }
@@ -281,6 +279,31 @@ insert(struct snapshot_cache *cache, const struct snapshot_key *key,
     return ERR_OK;
 }
 
+/* Open the slot's file. One that is gone was deleted from outside. */
+static bool
+open_cached(struct snapshot_cache *cache, struct slot *slot,
+            struct snapshot *ret)
+{
+    struct file *file = slot->file;
+    char name[SNAPSHOT_NAME];
+    int fd;
+
+    snapshot_file_name(file->about.etag, name);
+    fd = snapshot_file_open(&cache->directory, name);
+    if (fd < 0) {
+        if (errno == ENOENT)
+            evict(cache, file);
+        return false;
+    }
+    if (file != cache->newest) {
+        age_unlink(cache, file);
+        age_newest(cache, file);
+    }
+    *ret = file->about;
+    ret->fd = fd;
+    return true;
+}
+
 /*
  * Rendering.
  */
@@ -315,13 +338,163 @@ adopt(struct snapshot_cache *cache, struct db_tx *tx,
     return ERR_OK;
 }
 
+/* An older file of the same key, whose segments may still be good. */
+struct base {
+    struct snapshot file; /* fd -1: there is none */
+    struct segments segments;
+};
+
+static void
+base_done(struct base *base)
+{
+    snapshot_release(&base->file);
+    segments_done(&base->segments);
+}
+
+/* Without one, or when it cannot be read, everything is made anew. */
+static void
+base_open(struct base *base, struct error *err)
+{
+    if (base->file.fd >= 0 &&
+        snapshot_file_segments(base->file.fd, &base->file, &base->segments,
+                               err) != ERR_OK)
+        base_done(base);
+}
+
+/* The segments that a change has touched. */
+struct touched {
+    unsigned char *bits; /* of segments from 0 */
+    int64_t last;
+};
+
+static void
+touch(void *context, int64_t first, int64_t last)
+{
+    struct touched *touched = context;
+    int64_t end = MIN(export_segment_of(last), touched->last);
+
+    for (int64_t i = export_segment_of(first); i <= end; i++)
+        touched->bits[i / 8] |= (unsigned char)(1 << i % 8);
+}
+
+static bool
+is_touched(const struct touched *touched, int64_t segment)
+{
+    return segment > touched->last ||
+           (segment >= 0 && touched->bits[segment / 8] >> segment % 8 & 1);
+}
+
+/* ERR_END: nobody knows, render everything. */
+static enum error_code
+find_touched(struct db_tx *tx, const struct source *source,
+             const struct snapshot *base, struct touched *ret,
+             struct error *err)
+{
+    enum error_code rc;
+
+    ret->last = export_segment_of(source->next_row);
+    ret->bits = calloc(1, (size_t)ret->last / 8 + 1);
+    if (ret->bits == NULL)
+        return error_busy(err, "snapshot: no memory");
+    rc = record_changed(tx, source, base->revision, base->changed_ms, touch,
+                        ret, err);
+    if (rc != ERR_OK) {
+        free(ret->bits);
+        ret->bits = NULL;
+    }
+    return rc;
+}
+
+/* Segments on their way from rows to the draft. */
+struct rendering {
+    struct export export;
+    struct snapshot_draft *draft;
+    uint64_t length; /* of the draft before the segment */
+    int64_t revision;
+};
+
+static enum error_code
+segment_ended(void *context, int64_t number, int64_t rows, struct error *err)
+{
+    struct rendering *rendering = context;
+    struct snapshot_draft *draft = rendering->draft;
+    const struct segment segment = {.number = number,
+                                    .revision = rendering->revision,
+                                    .rows = rows,
+                                    .plain = draft->out.length -
+                                             rendering->length};
+
+    rendering->length = draft->out.length;
+    return snapshot_draft_segment(draft, &segment, err);
+}
+
+/* Segments up to `last`: those of the base that nothing touched are copied,
+ * all between them are rendered. Rows only come behind the last one, so a
+ * segment that the base did not have has no rows now either. */
+static enum error_code
+render_around(struct rendering *rendering, const struct base *base,
+              const struct touched *touched, int64_t last, struct error *err)
+{
+    const struct segment *old = base->segments.at;
+    uint64_t count = base->segments.count;
+    int64_t next = EXPORT_HEAD; /* the first that is not there yet */
+    enum error_code rc = ERR_OK;
+
+    for (uint64_t i = 0, end; rc == ERR_OK && i < count; i = end + 1) {
+        for (end = i; end < count && !is_touched(touched, old[end].number);)
+            end++;
+        if (end == i)
+            continue;
+        if (next < old[i].number)
+            rc = export_segments(&rendering->export, next, old[i].number - 1,
+                                 segment_ended, rendering, err);
+        if (rc == ERR_OK)
+            rc = snapshot_draft_copy(rendering->draft, base->file.fd,
+                                     &base->segments, i, end, err);
+        rendering->length = rendering->draft->out.length;
+        next = old[end - 1].number + 1;
+    }
+    if (rc == ERR_OK && next <= last)
+        rc = export_segments(&rendering->export, next, last, segment_ended,
+                             rendering, err);
+    return rc;
+}
+
 /* The rows as one read transaction sees them. */
 static enum error_code
-render(struct snapshot_cache *cache, const struct snapshot_key *key,
+render(struct db_tx *tx, const struct schema *schema,
+       const struct snapshot_key *key, const struct base *base,
        struct snapshot_draft *draft, struct error *err)
 {
-    CLEANUP(arena_done) struct arena arena;
     struct snapshot *file = &draft->trailer.file;
+    struct rendering rendering = {.draft = draft,
+                                  .revision = schema->source.revision};
+    int64_t last = export_last_segment(schema, key->variant);
+    struct touched touched = {.bits = NULL};
+    enum error_code rc = ERR_END;
+
+    file->revision = schema->source.revision;
+    file->changed_ms = schema->source.changed_ms;
+    export_begin(&rendering.export, tx, schema, key->variant, &draft->out.sink);
+    if (base->file.fd >= 0)
+        rc = find_touched(tx, &schema->source, &base->file, &touched, err);
+    if (rc == ERR_OK)
+        rc = render_around(&rendering, base, &touched, last, err);
+    else if (rc == ERR_END)
+        rc = export_segments(&rendering.export, EXPORT_HEAD, last,
+                             segment_ended, &rendering, err);
+    free(touched.bits);
+    export_done(&rendering.export);
+    return rc == ERR_OK ? export_check(schema, key->variant, file->rows, err)
+                        : rc;
+}
+
+static enum error_code
+render_now(struct snapshot_cache *cache, const struct snapshot_key *key,
+           const struct base *base, struct snapshot_draft *draft,
+           struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
     struct schema schema;
     struct db_tx *tx;
     enum error_code rc;
@@ -332,54 +505,144 @@ render(struct snapshot_cache *cache, const struct snapshot_key *key,
         return rc;
     rc = schema_load(tx, &key->source_id, &arena, &schema, err);
     if (rc == ERR_OK)
-        rc = export_run(tx, &schema, key->variant, &draft->out.sink,
-                        &file->rows, err);
+        rc = render(tx, &schema, key, base, draft, err);
     db_read_end(tx);
-    if (rc == ERR_OK) {
-        file->revision = schema.source.revision;
-        file->changed_ms = schema.source.changed_ms;
+    return rc;
+}
+
+/* One segment of the plain file through the compressor. */
+static enum error_code
+encode_segment(const struct base *plain, uint64_t which,
+               struct compressor *compressor, char *buffer,
+               struct snapshot_draft *draft, struct error *err)
+{
+    struct segment segment = plain->segments.at[which];
+    uint64_t at = segment.end - segment.plain;
+    enum error_code rc = ERR_OK;
+
+    if (segment.number == EXPORT_HEAD)
+        rc = compress_head(compressor, err);
+    while (rc == ERR_OK && at < segment.end) {
+        size_t want = (size_t)MIN(EXPORT_BUFFER, segment.end - at);
+        ssize_t got = pread(plain->file.fd, buffer, want, (off_t)at);
+
+        if (got <= 0)
+            return error_errno(err, "snapshot: read");
+        at += (uint64_t)got;
+        rc = sink_write(compress_sink(compressor), buffer, (size_t)got, err);
+    }
+    if (rc == ERR_OK)
+        rc = compress_end_segment(compressor, &segment.check, err);
+    return rc == ERR_OK ? snapshot_draft_segment(draft, &segment, err) : rc;
+}
+
+/* The same rows, rendered at the same time? */
+static bool
+same_segment(const struct segment *a, const struct segment *b)
+{
+    return a->number == b->number && a->revision == b->revision &&
+           a->plain == b->plain;
+}
+
+/* The plain file's segments: those that the base has are copied. */
+static enum error_code
+encode_segments(const struct base *plain, const struct base *base,
+                struct compressor *compressor, char *buffer,
+                struct snapshot_draft *draft, struct error *err)
+{
+    const struct segments *want = &plain->segments, *have = &base->segments;
+    uint64_t at = 0; /* in `have` */
+    enum error_code rc = ERR_OK;
+
+    for (uint64_t i = 0; rc == ERR_OK && i < want->count;) {
+        uint64_t same = 0;
+
+        while (at < have->count && have->at[at].number < want->at[i].number)
+            at++;
+        while (at + same < have->count && i + same < want->count &&
+               same_segment(&have->at[at + same], &want->at[i + same]))
+            same++;
+        if (same > 0)
+            rc = snapshot_draft_copy(draft, base->file.fd, have, at, at + same,
+                                     err);
+        else
+            rc = encode_segment(plain, i, compressor, buffer, draft, err);
+        i += MAX(same, 1u);
     }
     return rc;
 }
 
-/* The same from the snapshot without coding. */
 static enum error_code
-encode(const struct snapshot *plain, enum compress_method how,
+encode_tail(const struct snapshot_draft *draft, struct compressor *compressor,
+            struct error *err)
+{
+    uint64_t length = 0;
+    uint32_t check = 0;
+
+    for (uint64_t i = 0; i < draft->segments.count; i++) {
+        const struct segment *segment = &draft->segments.at[i];
+
+        check = compress_check(check, segment->check, segment->plain);
+        length += segment->plain;
+    }
+    return compress_tail(compressor, check, length, err);
+}
+
+/* Is what the base says of its segments true of this database? */
+static enum error_code
+base_check(struct snapshot_cache *cache, const struct snapshot_key *key,
+           struct base *base, struct error *err)
+{
+    struct source_mark mark;
+    struct db_tx *tx;
+    bool known = false;
+    enum error_code rc;
+
+    if (base->file.fd < 0)
+        return ERR_OK;
+    rc = db_read_begin(cache->db, &tx, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = source_mark(tx, &key->source_id, &mark, err);
+    if (rc == ERR_OK)
+        rc = record_changed_at(tx, mark.number, base->file.revision,
+                               base->file.changed_ms, &known, err);
+    db_read_end(tx);
+    if (rc == ERR_OK && !known)
+        base_done(base);
+    return rc;
+}
+
+/* The plain file coded. */
+static enum error_code
+encode(struct snapshot_cache *cache, const struct snapshot_key *key,
+       const struct base *plain, struct base *base,
        struct snapshot_draft *draft, struct error *err)
 {
     struct snapshot *file = &draft->trailer.file;
-    struct compressor *compressor = compress_new(how, &draft->out.sink);
-    char *chunk = malloc(EXPORT_BUFFER);
-    enum error_code rc = ERR_OK;
+    struct compressor *compressor = compress_new(method[key->coding],
+                                                 &draft->out.sink);
+    char *buffer = malloc(EXPORT_BUFFER);
+    enum error_code rc = base_check(cache, key, base, err);
 
-    if (compressor == NULL || chunk == NULL)
-        rc = error_internal(err, "snapshot: no memory to compress");
-    for (uint64_t at = 0; rc == ERR_OK && at < plain->length;) {
-        size_t want = (size_t)MIN(EXPORT_BUFFER, plain->length - at);
-        ssize_t got = pread(plain->fd, chunk, want, (off_t)at);
-
-        if (got <= 0) {
-            rc = error_errno(err, "snapshot: read");
-            break;
-        }
-        at += (uint64_t)got;
-        rc = sink_write(compress_sink(compressor), chunk, (size_t)got, err);
-    }
+    if (rc == ERR_OK && (compressor == NULL || buffer == NULL))
+        rc = error_busy(err, "snapshot: no memory to compress");
     if (rc == ERR_OK)
-        rc = compress_finish(compressor, err);
-    file->rows = plain->rows;
-    file->revision = plain->revision;
-    file->changed_ms = plain->changed_ms;
+        rc = encode_segments(plain, base, compressor, buffer, draft, err);
+    if (rc == ERR_OK)
+        rc = encode_tail(draft, compressor, err);
+    file->revision = plain->file.revision;
+    file->changed_ms = plain->file.changed_ms;
     compress_free(compressor);
-    free(chunk);
+    free(buffer);
     return rc;
 }
 
 /* Render or encode into a file with a name and put it into the index. */
 static enum error_code
 produce(struct snapshot_cache *cache, const struct snapshot_key *key,
-        const struct snapshot *plain, struct snapshot *ret, bool *ret_full,
-        struct error *err)
+        const struct base *plain, struct base *base, struct snapshot *ret,
+        bool *ret_full, struct error *err)
 {
     CLEANUP(snapshot_draft_done) struct snapshot_draft draft;
     struct snapshot *file = &draft.trailer.file;
@@ -387,8 +650,8 @@ produce(struct snapshot_cache *cache, const struct snapshot_key *key,
 
     rc = snapshot_draft_begin(&draft, &cache->directory, err);
     if (rc == ERR_OK)
-        rc = plain->fd < 0 ? render(cache, key, &draft, err)
-                           : encode(plain, method[key->coding], &draft, err);
+        rc = plain->file.fd < 0 ? render_now(cache, key, base, &draft, err)
+                                : encode(cache, key, plain, base, &draft, err);
     if (rc == ERR_OK) {
         snapshot_etag(cache, key, file->revision, file->changed_ms, file->etag);
         rc = snapshot_draft_finish(&draft, key, ret, err);
@@ -402,12 +665,28 @@ produce(struct snapshot_cache *cache, const struct snapshot_key *key,
     return rc;
 }
 
+/* The newest file that there is for the key. */
+static void
+find_base(struct snapshot_cache *cache, const struct snapshot_key *key,
+          struct base *ret)
+{
+    struct slot *slot;
+
+    lock(cache);
+    slot = *slot_at(cache, key);
+    if (slot != NULL && slot->file != NULL)
+        open_cached(cache, slot, &ret->file);
+    unlock(cache);
+    base_open(ret, NULL);
+}
+
 /* The key's snapshot as of now, by whoever got to make it. */
 static enum error_code
 fly(struct snapshot_cache *cache, const struct snapshot_key *key,
     int64_t min_revision, struct snapshot *ret, struct error *err)
 {
-    CLEANUP(snapshot_release) struct snapshot plain = {.fd = -1};
+    CLEANUP(base_done) struct base plain = {.file.fd = -1};
+    CLEANUP(base_done) struct base base = {.file.fd = -1};
     struct snapshot_key plain_key = *key;
     struct db_tx *tx;
     bool full = false;
@@ -424,8 +703,11 @@ fly(struct snapshot_cache *cache, const struct snapshot_key *key,
     /* Before the turn is taken, so that no turn waits for another. */
     if (key->coding != SNAPSHOT_IDENTITY) {
         plain_key.coding = SNAPSHOT_IDENTITY;
-        rc = snapshot_get(cache, &plain_key, min_revision, true, NULL, &plain,
-                          err);
+        rc = snapshot_get(cache, &plain_key, min_revision, true, NULL,
+                          &plain.file, err);
+        if (rc == ERR_OK)
+            rc = snapshot_file_segments(plain.file.fd, &plain.file,
+                                        &plain.segments, err);
         if (rc != ERR_OK)
             return rc;
     }
@@ -433,39 +715,16 @@ fly(struct snapshot_cache *cache, const struct snapshot_key *key,
         ;
     int64_t began_us = clock_mono_us();
 
-    rc = produce(cache, key, &plain, ret, &full, err);
+    find_base(cache, key, &base);
+    rc = produce(cache, key, &plain, &base, ret, &full, err);
     if (full) {
+        base_done(&base); /* also its room */
         evict_all(cache);
-        rc = produce(cache, key, &plain, ret, &full, err);
+        rc = produce(cache, key, &plain, &base, ret, &full, err);
     }
     sem_post(&cache->renderings);
     histogram_add(&cache->stats.rendered, clock_mono_us() - began_us);
     return rc;
-}
-
-/* Open the slot's file. One that is gone was deleted from outside. */
-static bool
-open_cached(struct snapshot_cache *cache, struct slot *slot,
-            struct snapshot *ret)
-{
-    struct file *file = slot->file;
-    char name[SNAPSHOT_NAME];
-    int fd;
-
-    snapshot_file_name(file->about.etag, name);
-    fd = snapshot_file_open(&cache->directory, name);
-    if (fd < 0) {
-        if (errno == ENOENT)
-            evict(cache, file);
-        return false;
-    }
-    if (file != cache->newest) {
-        age_unlink(cache, file);
-        age_newest(cache, file);
-    }
-    *ret = file->about;
-    ret->fd = fd;
-    return true;
 }
 
 /* A waiter for those who may block. */

@@ -30,9 +30,10 @@ enum snapshot_coding {
 struct snapshot_cache;
 
 struct snapshot {
-    int fd;          /* -1: none */
-    uint64_t length; /* bytes */
-    int64_t rows;    /* records, without the header line */
+    int fd;            /* -1: none */
+    uint64_t length;   /* bytes */
+    uint64_t segments; /* core/export.h; only snapshot*.c cares */
+    int64_t rows;      /* records, without the header line */
     int64_t revision;
     int64_t changed_ms;       /* Last-Modified */
     unsigned char sha256[32]; /* of the bytes of this file */

@@ -110,10 +110,70 @@ snapshot_file_open(const struct snapshot_directory *directory, const char *name)
     return openat(directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-static bool
-seal(const struct snapshot_trailer *trailer, unsigned char ret[32])
+void
+snapshot_file_remove(const struct snapshot_directory *directory,
+                     const char *name)
 {
-    return digest_of(trailer, offsetof(struct snapshot_trailer, seal), ret);
+    unlinkat(directory->fd, name, 0);
+}
+
+uint64_t
+snapshot_file_bytes(const struct snapshot *about)
+{
+    return about->length + about->segments * sizeof(struct segment) +
+           sizeof(struct snapshot_trailer);
+}
+
+void
+segments_done(struct segments *segments)
+{
+    free(segments->at);
+    *segments = (struct segments){.at = NULL};
+}
+
+static bool
+segments_room(struct segments *segments, uint64_t count)
+{
+    if (count <= segments->room)
+        return true;
+    uint64_t room = MAX(count, 2 * segments->room);
+    struct segment *at = realloc(segments->at, room * sizeof(*at));
+
+    if (at == NULL)
+        return false;
+    segments->at = at;
+    segments->room = room;
+    return true;
+}
+
+enum error_code
+snapshot_file_segments(int fd, const struct snapshot *about,
+                       struct segments *ret, struct error *err)
+{
+    size_t size = about->segments * sizeof(*ret->at);
+
+    *ret = (struct segments){.at = NULL};
+    if (!segments_room(ret, about->segments))
+        return error_busy(err, "snapshot: no memory for segments");
+    ret->count = about->segments;
+    if (pread(fd, ret->at, size, (off_t)about->length) != (ssize_t)size)
+        return error_errno(err, "snapshot: read segments");
+    return ERR_OK;
+}
+
+void
+snapshot_file_seal(const struct segments *segments,
+                   struct snapshot_trailer *trailer)
+{
+    struct sha256_ctx state;
+
+    sha256_init(&state);
+    if (segments->count > 0)
+        sha256_update(&state, segments->count * sizeof(*segments->at),
+                      (const uint8_t *)segments->at);
+    sha256_update(&state, offsetof(struct snapshot_trailer, seal),
+                  (const uint8_t *)trailer);
+    sha256_digest(&state, sizeof(trailer->seal), trailer->seal);
 }
 
 /* Is the end of the file a trailer that fits? */
@@ -122,17 +182,23 @@ is_sealed(const struct snapshot_directory *directory, int fd, const char *name,
           struct snapshot_trailer *ret)
 {
     char its_name[SNAPSHOT_NAME];
-    unsigned char want[32];
+    CLEANUP(segments_done) struct segments segments = {.at = NULL};
+    struct snapshot_trailer want;
     struct stat st;
     off_t at;
 
     if (fstat(fd, &st) != 0)
         return false;
     at = st.st_size - (off_t)sizeof(*ret);
-    if (at < 0 || pread(fd, ret, sizeof(*ret), at) != (ssize_t)sizeof(*ret) ||
-        !seal(ret, want) || memcmp(want, ret->seal, sizeof(want)) != 0 ||
-        ret->file.length != (uint64_t)at ||
-        memcmp(ret->boot, directory->boot, sizeof(ret->boot)) != 0)
+    if (at < 0 || pread(fd, ret, sizeof(*ret), at) != (ssize_t)sizeof(*ret))
+        return false;
+    if (snapshot_file_bytes(&ret->file) != (uint64_t)st.st_size ||
+        memcmp(ret->boot, directory->boot, sizeof(ret->boot)) != 0 ||
+        snapshot_file_segments(fd, &ret->file, &segments, NULL) != ERR_OK)
+        return false;
+    want = *ret;
+    snapshot_file_seal(&segments, &want);
+    if (memcmp(want.seal, ret->seal, sizeof(want.seal)) != 0)
         return false;
     snapshot_file_name(ret->file.etag, its_name);
     return strcmp(name, its_name) == 0;
@@ -149,19 +215,6 @@ snapshot_file_open_sealed(const struct snapshot_directory *directory,
         fd = -1;
     }
     return fd;
-}
-
-void
-snapshot_file_remove(const struct snapshot_directory *directory,
-                     const char *name)
-{
-    unlinkat(directory->fd, name, 0);
-}
-
-uint64_t
-snapshot_file_bytes(const struct snapshot *about)
-{
-    return about->length + sizeof(struct snapshot_trailer);
 }
 
 /* Whoever holds the lock of a draft writes it; one without is left over from
@@ -212,7 +265,111 @@ snapshot_draft_begin(struct snapshot_draft *draft,
     if (rc != ERR_OK)
         return rc;
     fd_sink_init(&draft->file, draft->fd);
-    return digest_begin(&draft->out, &draft->file.sink, err);
+    digest_begin(&draft->out, &draft->file.sink);
+    return ERR_OK;
+}
+
+static enum error_code
+add_segment(struct snapshot_draft *draft, const struct segment *segment,
+            struct error *err)
+{
+    struct segments *all = &draft->segments;
+
+    if (!segments_room(all, all->count + 1))
+        return error_busy(err, "snapshot: no memory for segments");
+    struct segment *to = &all->at[all->count++];
+
+    memset(to, 0, sizeof(*to)); /* its padding is written too */
+    to->number = segment->number;
+    to->revision = segment->revision;
+    to->rows = segment->rows;
+    to->plain = segment->plain;
+    to->check = segment->check;
+    to->end = draft->out.length;
+    to->digest = draft->out.state;
+    draft->trailer.file.rows += segment->rows;
+    return ERR_OK;
+}
+
+enum error_code
+snapshot_draft_segment(struct snapshot_draft *draft,
+                       const struct segment *segment, struct error *err)
+{
+    draft->differs = true;
+    return add_segment(draft, segment, err);
+}
+
+/* The bytes alone. */
+static enum error_code
+copy_bytes(struct snapshot_draft *draft, int fd, uint64_t at, uint64_t end,
+           struct error *err)
+{
+    loff_t from = (loff_t)at;
+
+    while ((uint64_t)from < end) {
+        ssize_t got = copy_file_range(fd, &from, draft->fd, NULL,
+                                      end - (uint64_t)from, 0);
+
+        if (got > 0 || (got < 0 && errno == EINTR))
+            continue;
+        draft->out.full = got < 0 && (errno == ENOSPC || errno == EDQUOT);
+        if (draft->out.full)
+            return error_busy(err, "snapshot: no room for a file");
+        return error_errno(err, "snapshot: copy");
+    }
+    return ERR_OK;
+}
+
+/* The bytes through the digest. */
+static enum error_code
+pass_bytes(struct snapshot_draft *draft, int fd, uint64_t at, uint64_t end,
+           char *buffer, struct error *err)
+{
+    enum error_code rc = ERR_OK;
+
+    while (rc == ERR_OK && at < end) {
+        ssize_t got = pread(fd, buffer, MIN(EXPORT_BUFFER, end - at),
+                            (off_t)at);
+
+        if (got <= 0)
+            return error_errno(err, "snapshot: read");
+        at += (uint64_t)got;
+        rc = sink_write(&draft->out.sink, buffer, (size_t)got, err);
+    }
+    return rc;
+}
+
+enum error_code
+snapshot_draft_copy(struct snapshot_draft *draft, int fd,
+                    const struct segments *from, uint64_t first, uint64_t end,
+                    struct error *err)
+{
+    uint64_t at = first > 0 ? from->at[first - 1].end : 0;
+    enum error_code rc = ERR_OK;
+    char *buffer = NULL;
+
+    if (!draft->differs) {
+        rc = copy_bytes(draft, fd, at, from->at[end - 1].end, err);
+    } else {
+        buffer = malloc(EXPORT_BUFFER);
+        if (buffer == NULL)
+            rc = error_busy(err, "snapshot: no memory");
+    }
+    for (uint64_t i = first; rc == ERR_OK && i < end; i++) {
+        const struct segment *segment = &from->at[i];
+
+        if (draft->differs) {
+            rc = pass_bytes(draft, fd, at, segment->end, buffer, err);
+            at = segment->end;
+        } else {
+            draft->out.state = segment->digest;
+            draft->out.length = segment->end;
+        }
+        if (rc == ERR_OK)
+            rc = add_segment(draft, segment, err);
+    }
+    free(buffer);
+    return rc;
 }
 
 enum error_code
@@ -230,9 +387,11 @@ snapshot_draft_finish(struct snapshot_draft *draft,
     memcpy(trailer->boot, draft->directory->boot, sizeof(trailer->boot));
     file->fd = -1;
     file->length = draft->out.length;
-    rc = digest_finish(&draft->out, file->sha256, err);
-    if (rc == ERR_OK && !seal(trailer, trailer->seal))
-        rc = error_internal(err, "snapshot: cannot seal");
+    file->segments = draft->segments.count;
+    digest_finish(&draft->out, file->sha256);
+    snapshot_file_seal(&draft->segments, trailer);
+    rc = sink_write(&draft->file.sink, draft->segments.at,
+                    file->segments * sizeof(*draft->segments.at), err);
     if (rc == ERR_OK)
         rc = sink_write(&draft->file.sink, trailer, sizeof(*trailer), err);
     draft->out.full = draft->out.full || rc == ERR_UNAVAILABLE;
@@ -251,7 +410,7 @@ snapshot_draft_finish(struct snapshot_draft *draft,
 void
 snapshot_draft_done(struct snapshot_draft *draft)
 {
-    digest_done(&draft->out);
+    segments_done(&draft->segments);
     if (draft->fd < 0 || draft->named)
         return;
     snapshot_file_remove(draft->directory, draft->name);

@@ -2,13 +2,16 @@
  * snapshot_file.h - the directory of the snapshot cache: files that are
  * written as drafts, sealed, and then named after their ETag.
  *
- * Behind the bytes of a file lies its trailer, which says what the file is.
+ * Behind the bytes of a file lie its segments, so that a later revision can
+ * take over those that did not change, and its trailer, which says what the
+ * file is.
  * The ETag in it stands for database, source, revision, variant, coding and
  * compressor, so two files with the same name are the same. Files are not
  * synced: the trailer also names the start of the machine at which it was
  * written, and after another start the file counts as torn.
  *
- * Memory:  callers' structs and descriptors.
+ * Memory:  callers' structs and descriptors; segments of 152 bytes, one for
+ *          some 1000 rows.
  * Errors:  a disk without room is ERR_UNAVAILABLE and draft->out.full.
  * Threads: safe everywhere; a draft belongs to one thread. Processes may
  *          share the directory.
@@ -31,8 +34,27 @@ struct snapshot_trailer {
     struct snapshot_key key;
     struct snapshot file; /* fd -1 */
     char boot[40];
-    unsigned char seal[32]; /* SHA-256 of all above */
+    unsigned char seal[32]; /* SHA-256 of the segments and all above */
 };
+
+/* A piece of a file. Two with the same number and revision hold the same rows,
+ * in files of one variant and of one history of the source. */
+struct segment {
+    int64_t number;   /* core/export.h */
+    int64_t revision; /* at which it was rendered */
+    int64_t rows;
+    uint64_t plain;           /* bytes without coding */
+    uint64_t end;             /* where the next one begins */
+    struct sha256_ctx digest; /* of everything before `end` */
+    uint32_t check;           /* core/compress.h */
+};
+
+struct segments {
+    struct segment *at; /* in the order of their numbers */
+    uint64_t count, room;
+};
+
+void segments_done(struct segments *segments);
 
 /* Make it when missing. */
 enum error_code snapshot_directory_open(const char *path,
@@ -57,11 +79,19 @@ int snapshot_file_open_sealed(const struct snapshot_directory *directory,
 void snapshot_file_remove(const struct snapshot_directory *directory,
                           const char *name);
 
+/* Those of a sealed file; segments_done() is due whatever the result. */
+enum error_code snapshot_file_segments(int fd, const struct snapshot *about,
+                                       struct segments *ret,
+                                       struct error *err) MUST_USE;
+
+void snapshot_file_seal(const struct segments *segments,
+                        struct snapshot_trailer *trailer);
+
 /* Bytes on disk. */
 uint64_t snapshot_file_bytes(const struct snapshot *about);
 
-/* A file in the making. Write to out.sink and fill rows, revision,
- * changed_ms and etag of trailer.file. */
+/* A file in the making. Write or copy the segments, write to out.sink what
+ * comes behind them, and fill revision, changed_ms and etag of trailer.file. */
 struct snapshot_draft {
     const struct snapshot_directory *directory;
     int fd;
@@ -69,6 +99,8 @@ struct snapshot_draft {
     char name[48];
     struct fd_sink file;
     struct digest_sink out;
+    struct segments segments;
+    bool differs; /* not only a copy of another file's beginning */
     struct snapshot_trailer trailer;
 };
 
@@ -76,6 +108,16 @@ struct snapshot_draft {
 enum error_code snapshot_draft_begin(struct snapshot_draft *draft,
                                      const struct snapshot_directory *directory,
                                      struct error *err) MUST_USE;
+/* What was written to out.sink since the last segment is this one: `end` and
+ * `digest` are filled here. */
+enum error_code snapshot_draft_segment(struct snapshot_draft *draft,
+                                       const struct segment *segment,
+                                       struct error *err) MUST_USE;
+/* Take over segments [first, end) of the file behind `fd`. What is before the
+ * first difference needs no new digest. */
+enum error_code snapshot_draft_copy(struct snapshot_draft *draft, int fd,
+                                    const struct segments *from, uint64_t first,
+                                    uint64_t end, struct error *err) MUST_USE;
 /* Seal it and give it its name; *ret takes over the descriptor. */
 enum error_code snapshot_draft_finish(struct snapshot_draft *draft,
                                       const struct snapshot_key *key,

@@ -24,6 +24,7 @@
 
 #include "core/fixture.h"
 #include "core/snapshot_file.h"
+#include "store/record_store.h"
 
 #define PLENTY (UINT64_C(1) << 30)
 #define END ".snapshot"
@@ -693,15 +694,17 @@ file_that_is_not_whole_is_never_used(void **state UNUSED)
             assert_int_equal(pwrite(fd, "x", 1, (off_t)first.length + 50), 1);
         } else if (kind == BOOT) {
             /* Well sealed, but before the machine started again. */
+            CLEANUP(segments_done) struct segments segments;
             struct snapshot_trailer trailer;
             off_t at = st.st_size - (off_t)sizeof(trailer);
 
             assert_int_equal(pread(fd, &trailer, sizeof(trailer), at),
                              sizeof(trailer));
             trailer.boot[0] ^= 1;
-            assert_true(digest_of(&trailer,
-                                  offsetof(struct snapshot_trailer, seal),
-                                  trailer.seal));
+            assert_int_equal(
+                snapshot_file_segments(fd, &trailer.file, &segments, NULL),
+                ERR_OK);
+            snapshot_file_seal(&segments, &trailer);
             assert_int_equal(pwrite(fd, &trailer, sizeof(trailer), at),
                              sizeof(trailer));
         } else {
@@ -902,10 +905,151 @@ full_disk_makes_room_by_itself(void **state UNUSED)
     fixture_done(&f);
 }
 
+/* --- segments --------------------------------------------------------------
+ */
+
+#define ROWS 5000
+
+struct edit {
+    const struct source *source;
+    unsigned random, edits;
+};
+
+static unsigned
+draw(struct edit *edit, unsigned below)
+{
+    edit->random = edit->random * 1103515245 + 12345;
+    return (edit->random >> 8) % below;
+}
+
+/* Some people change, leave or come. */
+static enum error_code
+edit_some(struct db_tx *tx, void *context, struct error *err)
+{
+    struct edit *edit = context;
+    const struct actor nobody = {.known = false};
+    CLEANUP(arena_done) struct arena arena;
+    struct record_writer writer;
+    struct record record;
+    enum error_code rc;
+
+    arena_init(&arena, 1 << 20);
+    rc = record_write_begin(&writer, tx, edit->source->number, clock_now_ms(),
+                            &nobody, err);
+    for (unsigned i = 0; rc == ERR_OK && i < edit->edits; i++) {
+        char name[32];
+
+        /* Each at most once. */
+        snprintf(name, sizeof(name), "person.%u",
+                 draw(edit, ROWS / edit->edits) * edit->edits + i);
+        rc = record_by_account(tx, edit->source->number, str_of(name), &arena,
+                               &record, err);
+        if (rc == ERR_NOT_FOUND) {
+            rc = ERR_OK;
+            continue;
+        }
+        if (rc != ERR_OK)
+            break;
+        switch (draw(edit, 3)) {
+        case 0:
+            rc = record_delete(&writer, &record, err);
+            break;
+        case 1:
+            record.text[FIELD_ACCOUNT_NAME] = str_of(
+                arena_printf(&arena, "new.%u.%s", edit->random, name));
+            rc = record_insert(&writer, &record, err);
+            break;
+        default:
+            record.text[FIELD_LAST_NAME] = str_of(
+                arena_printf(&arena, "L%u", edit->random));
+            rc = record_update(&writer, &record, err);
+        }
+    }
+    if (rc == ERR_OK)
+        return record_write_finish(&writer, err);
+    enum error_code failed UNUSED = record_write_finish(&writer, NULL);
+
+    return rc;
+}
+
+/* Segments that were taken over from an earlier revision. */
+static uint64_t
+count_taken(const struct snapshot *snapshot)
+{
+    CLEANUP(segments_done) struct segments all;
+    uint64_t taken = 0;
+
+    assert_int_equal(snapshot_file_segments(snapshot->fd, snapshot, &all, NULL),
+                     ERR_OK);
+    for (uint64_t i = 0; i < all.count; i++)
+        taken += all.at[i].revision < snapshot->revision;
+    return taken;
+}
+
+static void
+changes_cost_their_segments_and_give_the_bytes_of_a_full_rendering(
+    void **state UNUSED)
+{
+    struct fixture f;
+    struct edit edit = {.random = 1};
+    uint64_t taken = 0;
+
+    fixture_init(&f);
+    edit.source = &f.source;
+    fixture_fill(&f, &f.source, ROWS, "Doe");
+    struct snapshot_cache *cache = open_cache(&f, PLENTY);
+
+    for (unsigned round = 0; round < 24; round++) {
+        char fresh[256], name[32];
+        struct snapshot_cache *other;
+        struct error err = ERROR_INIT;
+
+        edit.edits = round % 6 == 5 ? 400 : round % 4;
+        if (edit.edits > 0)
+            assert_int_equal(db_write(f.db, edit_some, &edit, &err), ERR_OK);
+        if (round % 8 == 7) {
+            snprintf(name, sizeof(name), "column%u", round);
+            fixture_attribute(&f, &f.source, name);
+        }
+        snprintf(fresh, sizeof(fresh), "%s-%u", f.cache, round);
+        assert_int_equal(
+            snapshot_cache_open(f.db, fresh, PLENTY, &registry, &other, &err),
+            ERR_OK);
+        int64_t now = fixture_mark(&f, &f.source).revision;
+
+        for (unsigned i = 0; i < 2 * SNAPSHOT_CODINGS; i++) {
+            enum snapshot_coding coding = i / 2;
+            struct snapshot_key key = key_of(
+                &f.source, i % 2 ? EXPORT_CRLF | EXPORT_GUARD : 0, coding);
+            struct snapshot kept = must_get(cache, &key, now);
+            struct snapshot full = must_get(other, &key, now);
+            CLEANUP(buf_done) struct buf kept_text, full_text;
+
+            assert_string_equal(kept.etag, full.etag);
+            assert_int_equal(kept.rows, full.rows);
+            assert_memory_equal(kept.sha256, full.sha256, 32);
+            read_snapshot(&kept, coding, &kept_text);
+            read_snapshot(&full, coding, &full_text);
+            assert_true(str_eq(buf_view(&kept_text), buf_view(&full_text)));
+            assert_int_equal(count_taken(&full), 0);
+            taken += count_taken(&kept);
+            snapshot_release(&kept);
+            snapshot_release(&full);
+        }
+        snapshot_cache_close(other);
+    }
+    /* Most of them, most of the time. */
+    assert_true(taken > 24 * 2 * SNAPSHOT_CODINGS * 2);
+    snapshot_cache_close(cache);
+    fixture_done(&f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            changes_cost_their_segments_and_give_the_bytes_of_a_full_rendering),
         cmocka_unit_test(snapshot_keeps_its_promises_in_every_form),
         cmocka_unit_test(nodes_make_the_same_bytes),
         cmocka_unit_test(nothing_is_rendered_where_blocking_is_not_allowed),

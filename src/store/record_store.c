@@ -349,6 +349,57 @@ record_lines_end(struct record_lines *lines)
     lines->query = NULL;
 }
 
+enum error_code
+record_changed_at(struct db_tx *tx, int64_t source, int64_t revision,
+                  int64_t at_ms, bool *ret, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_RECORD_CHANGE_AT);
+
+    db_int(query, 1, source);
+    db_int(query, 2, revision);
+    db_int(query, 3, at_ms);
+    return row_exists(query, ret, err);
+}
+
+/* How many of the revisions after one changed records. */
+static enum error_code
+count_changes(struct db_tx *tx, int64_t source, int64_t after, int64_t *ret,
+              struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_RECORD_CHANGE_COUNT);
+
+    db_int(query, 1, source);
+    db_int(query, 2, after);
+    return read_number(query, ret, err);
+}
+
+enum error_code
+record_changed(struct db_tx *tx, const struct source *source, int64_t since,
+               int64_t since_ms, record_changed_visit *visit, void *context,
+               struct error *err)
+{
+    bool known = false;
+    int64_t changes = 0;
+    enum error_code rc = record_changed_at(tx, source->number, since, since_ms,
+                                           &known, err);
+
+    if (rc == ERR_OK && known)
+        rc = count_changes(tx, source->number, since, &changes, err);
+    if (rc != ERR_OK)
+        return rc;
+    if (!known || changes != source->revision - since)
+        return ERR_END;
+
+    struct db_query *query = db_query(tx, STMT_RECORD_CHANGED);
+
+    db_int(query, 1, source->number);
+    db_int(query, 2, since);
+    while ((rc = db_step(query, err)) == ERR_OK)
+        visit(context, db_col_int(query, 0), db_col_int(query, 1));
+    db_end(query);
+    return rc == ERR_END ? ERR_OK : rc;
+}
+
 /* ---- lists ----------------------------------------------------------- */
 
 #define MANAGED                                     \

@@ -100,6 +100,21 @@ enum error_code record_lines_next(struct record_lines *lines, int64_t *ret_key,
                                   struct error *err) MUST_USE;
 void record_lines_end(struct record_lines *lines);
 
+/* Did a change of records make that revision of the source at that time? It
+ * did not, or not in this history, when a backup was restored since. */
+enum error_code record_changed_at(struct db_tx *tx, int64_t source,
+                                  int64_t revision, int64_t at_ms, bool *ret,
+                                  struct error *err) MUST_USE;
+
+/* Which keys changed after a revision? ERR_END when that cannot be told: when
+ * record_changed_at() says no, or when other changes than those of records came
+ * after. Else `visit` gets ranges of keys, in any order. */
+typedef void record_changed_visit(void *context, int64_t first, int64_t last);
+enum error_code record_changed(struct db_tx *tx, const struct source *source,
+                               int64_t since, int64_t since_ms,
+                               record_changed_visit *visit, void *context,
+                               struct error *err) MUST_USE;
+
 /* Records of the sources that `manager` manages; NULL: of all sources; the
  * list's filter may name some. Filter and sort fields of contract section 7.
  * Unsorted, the records of one source come in the order of the CSV, and a page
