@@ -42,19 +42,27 @@ class Account {
 }
 
 export class Load {
-  // `server()` tells whom to ask next, `token()` with which token.
-  constructor({ server, token, source, fileSource, writers = 6 }) {
-    Object.assign(this, { server, token, source, fileSource, writers });
+  // `server()` tells whom to ask next, `token()` with which token. Behind a
+  // `gateway` a call that was cut is an answer of it (502, 504).
+  constructor({
+    server, token, source, fileSource, writers = 6, gateway = false,
+  }) {
+    Object.assign(this, { server, token, source, fileSource, writers, gateway });
     this.accounts = new Map();
+    this.faults = [];
+    this.reset();
+    this.file = { acked: -1, tried: -1, ids: new Set() };
+    this.names = 0;
+    this.free = []; // accounts that writers may take up
+  }
+
+  // Count anew; what is known stays known.
+  reset() {
     this.acknowledged = { create: 0, patch: 0, delete: 0, upload: 0 };
     this.unknown = 0;
     this.exports = 0;
     this.refused = new Map(); // status: how often
-    this.faults = [];
     this.gaps_ms = 0; // the longest time without an acknowledged write
-    this.file = { acked: -1, tried: -1, ids: new Set() };
-    this.names = 0;
-    this.free = []; // accounts that writers may take up
   }
 
   get total() {
@@ -93,6 +101,13 @@ export class Load {
     if (answer === undefined || answer.truncated) {
       this.unknown++;
       await sleep(10);
+      return undefined;
+    }
+    if (this.gateway && answer.status >= 502 &&
+        answer.headers['slpt-request-id'] === undefined) {
+      this.refused.set(answer.status,
+        (this.refused.get(answer.status) ?? 0) + 1);
+      await sleep(50);
       return undefined;
     }
     if (answer.status >= 500) {
