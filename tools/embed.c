@@ -4,6 +4,10 @@
  *     embed files NAME OUT.h FILE...
  *         a static table NAME[] of {name, data, size}; data is followed by a
  *         NUL. For the one source file that includes OUT.h.
+ *     embed site NAME OUT.h FILE...
+ *         the same with forms[]: plain, gzip and zstd, as enum http_coding
+ *         counts them; and NAME_version, a hash of all files, which stands
+ *         wherever they say @VERSION@.
  *     embed statements OUT.h OUT.c FILE...
  *         the named statements of SQL files: an enum of their names and the
  *         table stmt_list[] in the same order.
@@ -16,9 +20,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #define MAX_STATEMENTS 512
 #define MAX_PARAMS 32 /* as src/db/driver.h */
@@ -84,6 +91,17 @@ base_name(const char *path)
 }
 
 static void
+put_bytes(FILE *out, const char *name, const char *form, int number,
+          const char *data, size_t size)
+{
+    fprintf(out, "static const unsigned char %s%s_%d[] = {", name, form,
+            number);
+    for (size_t at = 0; at < size; at++)
+        fprintf(out, "%s%d,", at % 20 ? "" : "\n", (unsigned char)data[at]);
+    fputs("\n0};\n", out);
+}
+
+static void
 embed_files(const char *name, const char *out_path, char **paths, int count)
 {
     FILE *out = create(out_path);
@@ -92,10 +110,7 @@ embed_files(const char *name, const char *out_path, char **paths, int count)
         size_t size;
         char *data = read_file(paths[i], &size);
 
-        fprintf(out, "static const unsigned char %s_%d[] = {", name, i);
-        for (size_t at = 0; at < size; at++)
-            fprintf(out, "%s%d,", at % 20 ? "" : "\n", (unsigned char)data[at]);
-        fputs("\n0};\n", out);
+        put_bytes(out, name, "", i, data, size);
         free(data);
     }
     fprintf(out,
@@ -105,6 +120,98 @@ embed_files(const char *name, const char *out_path, char **paths, int count)
     for (int i = 0; i < count; i++)
         fprintf(out, "    {\"%s\", %s_%d, sizeof(%s_%d) - 1},\n",
                 base_name(paths[i]), name, i, name, i);
+    fputs("};\n", out);
+    finish(out, out_path);
+}
+
+/* FNV-1a: names a state of the files, guards nothing. */
+static uint64_t
+hash(uint64_t sum, const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        sum = (sum ^ (unsigned char)data[i]) * 0x100000001b3;
+    return sum;
+}
+
+static void
+put_version(char *text, const char *version)
+{
+    static const char mark[] = "@VERSION@";
+    char *at = text;
+
+    while ((at = strstr(at, mark)) != NULL) {
+        memcpy(at, version, strlen(version));
+        memmove(at + strlen(version), at + strlen(mark),
+                strlen(at + strlen(mark)) + 1);
+    }
+}
+
+static size_t
+gzip(const char *data, size_t size, char *to, size_t room)
+{
+    z_stream z = {.next_in = (unsigned char *)data,
+                  .avail_in = (unsigned)size,
+                  .next_out = (unsigned char *)to,
+                  .avail_out = (unsigned)room};
+
+    if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) !=
+            Z_OK ||
+        deflate(&z, Z_FINISH) != Z_STREAM_END)
+        fail("cannot compress");
+    deflateEnd(&z);
+    return z.total_out;
+}
+
+static void
+embed_site(const char *name, const char *out_path, char **paths, int count)
+{
+    FILE *out = create(out_path);
+    uint64_t sum = 0xcbf29ce484222325;
+    char version[9];
+
+    for (int i = 0; i < count; i++) {
+        size_t size;
+        char *data = read_file(paths[i], &size);
+
+        sum = hash(sum, data, size);
+        free(data);
+    }
+    snprintf(version, sizeof(version), "%08x", (unsigned)(sum ^ sum >> 32));
+    for (int i = 0; i < count; i++) {
+        size_t size, room;
+        char *data = read_file(paths[i], &size), *small;
+
+        if (strlen(data) != size)
+            fail("%s: has a NUL", paths[i]);
+        put_version(data, version);
+        size = strlen(data);
+        room = ZSTD_compressBound(size) + 64;
+        small = calloc(1, room);
+        if (small == NULL)
+            fail("out of memory");
+        put_bytes(out, name, "_plain", i, data, size);
+        put_bytes(out, name, "_gzip", i, small, gzip(data, size, small, room));
+        put_bytes(out, name, "_zstd", i, small,
+                  ZSTD_compress(small, room, data, size, 19));
+        free(small);
+        free(data);
+    }
+    fprintf(out,
+            "#define %s_version \"%s\"\n"
+            "static const struct {\n    const char *name;\n"
+            "    struct {\n        const void *data;\n"
+            "        size_t size;\n    } forms[3];\n} %s[] = {\n",
+            name, version, name);
+    for (int i = 0; i < count; i++) {
+        fprintf(out, "    {\"%s\", {", base_name(paths[i]));
+        for (int form = 0; form < 3; form++) {
+            static const char *const forms[] = {"plain", "gzip", "zstd"};
+
+            fprintf(out, "{%s_%s_%d, sizeof(%s_%s_%d) - 1}, ", name,
+                    forms[form], i, name, forms[form], i);
+        }
+        fputs("}},\n", out);
+    }
     fputs("};\n", out);
     finish(out, out_path);
 }
@@ -262,10 +369,12 @@ main(int argc, char **argv)
 {
     if (argc >= 5 && strcmp(argv[1], "files") == 0)
         embed_files(argv[2], argv[3], argv + 4, argc - 4);
+    else if (argc >= 5 && strcmp(argv[1], "site") == 0)
+        embed_site(argv[2], argv[3], argv + 4, argc - 4);
     else if (argc >= 5 && strcmp(argv[1], "statements") == 0)
         embed_statements(argv[2], argv[3], argv + 4, argc - 4);
     else
-        fail("usage: embed files NAME OUT.h FILE... | "
+        fail("usage: embed files|site NAME OUT.h FILE... | "
              "embed statements OUT.h OUT.c FILE...");
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "api/call.h"
 #include "api/cors.h"
 #include "api/metrics.h"
+#include "auth/authorize.h"
 #include "base/log.h"
 
 /* Where no body is expected, so much of one is read and dropped. */
@@ -111,14 +112,19 @@ authenticate(struct call *call, struct error *err)
     return rc;
 }
 
-/* One budget per client and API version (contract 6). */
+/* One budget per client and API version (contract 6). The console is one
+ * client for everybody; there it is one per person. */
 static enum error_code
 count_request(struct call *call, struct error *err)
 {
+    const struct principal *who = &call->principal;
     char key[sizeof(struct uuid) + 8];
     size_t len = sizeof(struct uuid) + call->family.len;
 
-    memcpy(key, &call->principal.client_id, sizeof(struct uuid));
+    memcpy(key,
+           uuid_eq(&who->client_id, &authorize_console_id) ? &who->identity_id
+                                                           : &who->client_id,
+           sizeof(struct uuid));
     memcpy(key + sizeof(struct uuid), call->family.at, call->family.len);
     if (limiter_take(call->api->options.requests, key, len, clock_mono_ms(),
                      &call->retry_after))
@@ -341,6 +347,8 @@ api_new(const struct api_options *options, struct api **ret, struct error *err)
                                              .done = on_done};
     rc = api->metrics ? load_registry(api, err)
                       : error_internal(err, "out of memory");
+    if (rc == ERR_OK)
+        rc = authorize_console_create(options->db, err);
     if (rc == ERR_OK)
         rc = add_routes(api, err);
     if (rc != ERR_OK) {

@@ -1,5 +1,6 @@
 /* auth_api.c - the OAuth endpoints (contract 2). */
 #include "api/call.h"
+#include "auth/authorize.h"
 
 #include "base/secret.h"
 #include "fmt/jw.h"
@@ -20,6 +21,7 @@ static const struct {
     {"redirect_uri", offsetof(struct grant_request, redirect_uri)},
     {"code_verifier", offsetof(struct grant_request, code_verifier)},
     {"refresh_token", offsetof(struct grant_request, refresh_token)},
+    {"token", offsetof(struct grant_request, token)},
 };
 
 /* Keep `value` when `name` is a parameter. Later callers win. */
@@ -181,7 +183,8 @@ token_refuse(struct call *call, const struct grant_error *refusal)
                              STR("Basic realm=\"oauth\""));
 }
 
-/* Guessing is throttled per client and per address. */
+/* Guessing is throttled per client and per address; but the console has no
+ * secret to guess and is one client for everybody. */
 static enum error_code
 token_limit(struct call *call, struct str client_id, struct error *err)
 {
@@ -189,15 +192,38 @@ token_limit(struct call *call, struct str client_id, struct error *err)
     struct net_address peer = net_user(&call->exchange->request.peer);
     int64_t now = clock_mono_ms();
     unsigned wait = 0;
+    struct uuid id;
 
     if (limiter_take(options->token_addresses, &peer, sizeof(peer), now,
                      &wait) &&
         (client_id.len == 0 ||
+         (uuid_parse(client_id, &id) && uuid_eq(&id, &authorize_console_id)) ||
          limiter_take(options->token_clients, client_id.at, client_id.len, now,
                       &wait)))
         return ERR_OK;
     call->retry_after = wait;
     return error_set(err, ERR_RATE, NULL);
+}
+
+/* What was sent, by somebody who may try. ERR_END: it is answered already. */
+static enum error_code
+read_request(struct call *call, struct grant_request *request,
+             struct error *err)
+{
+    static const struct grant_error unreadable = {
+        .status = 400,
+        .error = "invalid_request",
+        .description = "The form cannot be read"};
+    enum error_code rc = read_body(call, request, err);
+
+    if (rc == ERR_SYNTAX) {
+        token_refuse(call, &unreadable);
+        return ERR_END;
+    }
+    if (rc != ERR_OK)
+        return rc;
+    read_basic(call, request);
+    return token_limit(call, request->client_id, err);
 }
 
 enum error_code
@@ -206,26 +232,14 @@ auth_api_token(struct call *call, struct error *err)
     const struct http_request *http = &call->exchange->request;
     CLEANUP(buf_done) struct buf json;
     struct grant_request request = {.request_id = &call->id};
-    static const struct grant_error unreadable = {
-        .status = 400,
-        .error = "invalid_request",
-        .description = "The form cannot be read"};
     struct grant_error refusal;
     enum error_code rc;
 
     buf_init(&json, 64 * 1024);
     take_fields(&request, http->query, http->query_count);
-    rc = read_body(call, &request, err);
-    if (rc == ERR_SYNTAX) {
-        token_refuse(call, &unreadable);
-        return ERR_OK;
-    }
+    rc = read_request(call, &request, err);
     if (rc != ERR_OK)
-        return rc;
-    read_basic(call, &request);
-    rc = token_limit(call, request.client_id, err);
-    if (rc != ERR_OK)
-        return rc;
+        return rc == ERR_END ? ERR_OK : rc;
     rc = token_grant(call->api->options.tokens, &request, &json, &refusal, err);
     if (rc == ERR_VALUE) {
         token_refuse(call, &refusal);
@@ -239,25 +253,40 @@ auth_api_token(struct call *call, struct error *err)
     return rc;
 }
 
-/* The address under which the caller knows us. */
-static struct str
-base_url(const struct call *call)
+/* RFC 7009. The console signs its user out with its token: the session of this
+ * browser ends with it. */
+enum error_code
+auth_api_revoke(struct call *call, struct error *err)
 {
-    const struct http_request *http = &call->exchange->request;
-    struct arena *arena = &call->exchange->arena;
-    struct str host = http->host;
+    struct grant_request request = {.request_id = &call->id};
+    struct grant_error refusal;
+    struct uuid identity, client;
+    bool ended = false;
+    enum error_code rc = read_request(call, &request, err);
 
-    if (call->api->options.public_url != NULL)
-        return str_of(call->api->options.public_url);
-    return str_of(arena_printf(arena, "http%s://%.*s", http->tls ? "s" : "",
-                               STR_ARG(host)));
+    if (rc != ERR_OK)
+        return rc == ERR_END ? ERR_OK : rc;
+    rc = token_revoke(call->api->options.tokens, &request, &ended, &identity,
+                      &refusal, err);
+    if (rc == ERR_VALUE) {
+        token_refuse(call, &refusal);
+        return ERR_OK;
+    }
+    if (rc == ERR_OK && ended && uuid_parse(request.client_id, &client) &&
+        uuid_eq(&client, &authorize_console_id))
+        rc = authorize_api_end_session(call, &identity, err);
+    if (rc != ERR_OK)
+        return rc;
+    if (call->exchange->response.status == 0)
+        http_response_empty(&call->exchange->response, 200);
+    return ERR_OK;
 }
 
 static void
 url_member(struct jw *json, struct call *call, const char *name,
            const char *path)
 {
-    struct str base = base_url(call);
+    struct str base = call_base_url(call);
 
     jw_member_text(
         json, name,

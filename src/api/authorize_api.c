@@ -400,6 +400,14 @@ find_visitor(struct visit *visit, struct db_tx *tx, struct error *err)
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
+/* Behind a proxy that hides the browser's Host only the setting knows. */
+static struct str
+console_at(const struct call *call, struct str base)
+{
+    return str_of(
+        arena_printf(&call->exchange->arena, "%.*s/", STR_ARG(origin(base))));
+}
+
 /* The parameters of the query; false when one is there twice, which would be
  * believed in part (RFC 6749 section 3.1). */
 static bool
@@ -419,6 +427,11 @@ read_request(const struct call *call, struct authorize_request *ret)
     const struct http_request *request = &call->exchange->request;
 
     *ret = (struct authorize_request){.client_id = {NULL, 0}};
+    ret->console[0] = console_at(
+        call,
+        str_of(arena_printf(&call->exchange->arena, "http%s://%.*s",
+                            request->tls ? "s" : "", STR_ARG(request->host))));
+    ret->console[1] = console_at(call, call_base_url(call));
     for (size_t i = 0; i < request->query_count; i++)
         for (size_t k = 0; k < COUNT(known); k++) {
             if (!str_eq(request->query[i].name, str_of(known[k].name)))
@@ -700,6 +713,22 @@ authorize_api_logout(struct call *call, struct error *err)
                           "Applications that you allowed keep the access that "
                           "they have.",
                           err);
+    if (rc == ERR_OK)
+        set_cookie(&visit, "session", STR(""), -1);
+    return rc;
+}
+
+enum error_code
+authorize_api_end_session(struct call *call, const struct uuid *identity,
+                          struct error *err)
+{
+    struct visit visit;
+    enum error_code rc = logout_begin(&visit, call, err);
+
+    if (rc != ERR_OK || !visit.known || !uuid_eq(&visit.identity.id, identity))
+        return rc;
+    rc = sign_out(&visit, err);
+    http_response_empty(&call->exchange->response, 200);
     if (rc == ERR_OK)
         set_cookie(&visit, "session", STR(""), -1);
     return rc;

@@ -246,3 +246,15 @@ call_fail(struct call *call, const struct error *err)
     if (err->code == ERR_UNAUTHENTICATED)
         http_response_header(response, "WWW-Authenticate", STR("Bearer"));
 }
+
+struct str
+call_base_url(const struct call *call)
+{
+    const struct http_request *request = &call->exchange->request;
+
+    if (call->api->options.public_url != NULL)
+        return str_of(call->api->options.public_url);
+    return str_of(arena_printf(&call->exchange->arena, "http%s://%.*s",
+                               request->tls ? "s" : "",
+                               STR_ARG(request->host)));
+}

@@ -155,6 +155,10 @@ enum error_code call_query_bool(const struct call *call, const char *name,
 enum error_code call_read_begin(struct call *call, struct db_tx **ret,
                                 struct error *err) MUST_USE;
 
+/* The address under which the caller knows us, without a '/' at its end: what
+ * the setting says, or what the request came to. */
+struct str call_base_url(const struct call *call);
+
 /* Who to write into history and audit. */
 struct actor call_actor(const struct call *call);
 
@@ -171,11 +175,19 @@ void call_methods(struct http_response *response, const char *header,
 /* Make the answer for `err` (contract 5.1-5.4). */
 void call_fail(struct call *call, const struct error *err);
 
+/* End the session of this browser if it is that person's: for the answer of
+ * a call that proved by a token that the person wants it. */
+enum error_code authorize_api_end_session(struct call *call,
+                                          const struct uuid *identity,
+                                          struct error *err) MUST_USE;
+
 /* Handlers. */
 call_handler transfer_api_export, transfer_api_template;
 call_handler auth_api_token, auth_api_info, auth_api_jwks;
 call_handler authorize_api_page, authorize_api_submit, authorize_api_style;
 call_handler authorize_api_logout_page, authorize_api_logout;
+call_handler auth_api_revoke;
+call_handler console_api_page, console_api_file;
 call_handler pat_api_list, pat_api_create, pat_api_patch, pat_api_delete;
 call_handler client_api_list, client_api_create, client_api_get;
 call_handler client_api_patch, client_api_delete;

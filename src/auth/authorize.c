@@ -1,5 +1,6 @@
 #include "auth/authorize.h"
 
+#include "auth/signin.h"
 #include "auth/token_internal.h"
 #include "base/secret.h"
 #include "store/audit_store.h"
@@ -8,12 +9,73 @@
 
 #define CHALLENGE_LEN 43 /* a SHA-256 in base64url */
 
+#define CONSOLE_TOKEN_SECONDS 900
+#define CONSOLE_REFRESH_SECONDS SESSION_SECONDS
+
+/* "nelm" ... "consol", a version 8 UUID (RFC 9562 section 5.8). */
+const struct uuid authorize_console_id = {{0x6e, 0x65, 0x6c, 0x6d, 0x00, 0x00,
+                                           0x80, 0x00, 0x80, 0x00, 0x63, 0x6f,
+                                           0x6e, 0x73, 0x6f, 0x6c}};
+
+static enum error_code
+create_console(struct db_tx *tx, void *context, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct client console = {
+        .id = authorize_console_id,
+        .kind = CLIENT_API,
+        .name = STR("Console"),
+        .grants = STR(GRANT_AUTHORIZATION_CODE " " GRANT_REFRESH_TOKEN),
+        .redirect_uris = STR(""),
+        .description = STR("The pages at / of this server"),
+        .token_seconds = CONSOLE_TOKEN_SECONDS,
+        .refresh_seconds = CONSOLE_REFRESH_SECONDS,
+    };
+    struct client found;
+    enum error_code rc;
+
+    (void)context;
+    arena_init(&arena, (size_t)64 * 1024);
+    rc = client_by_id(tx, &console.id, &arena, &found, err);
+    return rc == ERR_NOT_FOUND ? client_insert(tx, &console, err) : rc;
+}
+
+enum error_code
+authorize_console_create(struct db *db, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct client found;
+    struct db_tx *tx;
+    enum error_code rc = db_read_begin(db, &tx, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    arena_init(&arena, (size_t)64 * 1024);
+    rc = client_by_id(tx, &authorize_console_id, &arena, &found, err);
+    db_read_end(tx);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = db_write(db, create_console, NULL, err);
+    return rc == ERR_CONFLICT ? ERR_OK : rc; /* another node was faster */
+}
+
+static bool
+is_console(const struct client *client)
+{
+    return uuid_eq(&client->id, &authorize_console_id);
+}
+
 /* Exactly one of the client's own (RFC 9700 section 2.1). */
 static bool
-is_registered(const struct client *client, struct str uri)
+is_registered(const struct client *client,
+              const struct authorize_request *request)
 {
+    struct str uri = request->redirect_uri;
     struct str rest = client->redirect_uris;
 
+    if (is_console(client) && uri.len > 0 &&
+        (str_eq(uri, request->console[0]) || str_eq(uri, request->console[1])))
+        return true;
     while (uri.len > 0 && rest.at != NULL) {
         if (str_eq(str_cut(&rest, '\n'), uri))
             return true;
@@ -82,7 +144,7 @@ authorize_check(struct db_tx *tx, const struct authorize_request *request,
         return rc;
     if (client->disabled ||
         (client->expires_ms != 0 && client->expires_ms <= clock_now_ms()) ||
-        !is_registered(client, request->redirect_uri))
+        !is_registered(client, request))
         return error_set(err, ERR_NOT_FOUND, NULL);
     rc = check(request, &to, refusal);
     *ret = to;
@@ -95,8 +157,13 @@ authorize_agreed(struct db_tx *tx, const struct authorization *authorization,
                  struct error *err)
 {
     struct str granted, chosen, bad;
-    enum error_code rc = consent_find(tx, identity, &authorization->client.id,
-                                      arena, &granted, err);
+    enum error_code rc;
+
+    *ret = is_console(&authorization->client);
+    if (*ret)
+        return ERR_OK;
+    rc = consent_find(tx, identity, &authorization->client.id, arena, &granted,
+                      err);
 
     *ret = rc == ERR_OK &&
            scopes_narrow(granted, authorization->scopes, &chosen, &bad);

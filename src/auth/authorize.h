@@ -18,7 +18,18 @@
 struct authorize_request {
     struct str client_id, redirect_uri, response_type, scope;
     struct str challenge, challenge_method;
+    /* Not sent: where the console is, for this browser; up to two. */
+    struct str console[2];
 };
+
+/* The console is a client like any other, but for two things: it is where we
+ * are, whatever our address, so its redirect is no text in the database; and
+ * nobody is asked whether we may act for them with ourselves. */
+extern const struct uuid authorize_console_id;
+
+/* Make that client unless it is there. Writes. */
+enum error_code authorize_console_create(struct db *db,
+                                         struct error *err) MUST_USE;
 
 struct authorization {
     struct client client;

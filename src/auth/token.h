@@ -44,6 +44,7 @@ enum error_code token_verify(struct token_service *service,
 struct grant_request {
     struct str grant_type, client_id, client_secret, scope;
     struct str code, redirect_uri, code_verifier, refresh_token;
+    struct str token;              /* to be revoked */
     const struct uuid *request_id; /* for the audit; may be NULL */
 };
 
@@ -60,6 +61,15 @@ enum error_code token_grant(struct token_service *service,
                             const struct grant_request *request,
                             struct buf *json, struct grant_error *refusal,
                             struct error *err) MUST_USE;
+
+/* End what one code became, by its refresh token or an access token (RFC
+ * 7009); *ret_identity is whose it was, when *ret_ended. A token that is not
+ * good any more is fine. ERR_VALUE: *refusal. Blocks. */
+enum error_code token_revoke(struct token_service *service,
+                             const struct grant_request *request,
+                             bool *ret_ended, struct uuid *ret_identity,
+                             struct grant_error *refusal,
+                             struct error *err) MUST_USE;
 
 /* The document of /.well-known/jwks.json. Reads the database, so it blocks
  * when that is remote; when that fails the keys seen last are shown. */

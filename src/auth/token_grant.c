@@ -305,3 +305,36 @@ token_grant(struct token_service *service, const struct grant_request *request,
     }
     return rc;
 }
+
+enum error_code
+token_revoke(struct token_service *service, const struct grant_request *request,
+             bool *ret_ended, struct uuid *ret_identity,
+             struct grant_error *refusal, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    CLEANUP(key_set_unref) struct key_set *keys = NULL;
+    struct client client = {.kind = CLIENT_API};
+    struct redemption redemption = {.service = service,
+                                    .request = request,
+                                    .client = &client,
+                                    .arena = &arena,
+                                    .now_ms = clock_now_ms()};
+    struct db_tx *tx;
+    enum error_code rc;
+
+    arena_init(&arena, ROW_BYTES);
+    rc = db_read_begin(service->db, &tx, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = authenticate(service, tx, request, redemption.now_ms, &arena, &client,
+                      refusal, err);
+    if (rc == ERR_OK)
+        rc = keys_current(service, tx, &keys, err);
+    db_read_end(tx);
+    if (rc != ERR_OK)
+        return rc;
+    redemption.keys = keys;
+    rc = revoke_token(&redemption, ret_ended, refusal, err);
+    *ret_identity = redemption.identity.id;
+    return rc;
+}

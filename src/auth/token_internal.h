@@ -85,6 +85,11 @@ enum error_code redeem_refresh(struct redemption *redemption,
                                struct grant_error *refusal,
                                struct error *err) MUST_USE;
 
+/* What token_revoke() does once the client is known. */
+enum error_code revoke_token(struct redemption *redemption, bool *ret_ended,
+                             struct grant_error *refusal,
+                             struct error *err) MUST_USE;
+
 /* When something that a client gets now and keeps for `seconds` ends. */
 static inline int64_t
 grant_end_s(const struct client *client, int64_t now_s, int64_t seconds)

@@ -1,6 +1,7 @@
 /* Codes and refresh tokens: each is good once, and whoever brings one a
  * second time ends everything that came from it (RFC 9700 sections 2.1, 4.14).
  */
+#include "auth/claims.h"
 #include "auth/token_internal.h"
 #include "base/secret.h"
 #include "store/audit_store.h"
@@ -241,4 +242,79 @@ redeem_refresh(struct redemption *redemption, struct grant_error *refusal,
         return ERR_VALUE;
     }
     return redeem_run(&redeem, use_refresh, err);
+}
+
+/* --- revocation ---------------------------------------------------------- */
+
+static enum error_code
+end_family(struct db_tx *tx, void *context, struct error *err)
+{
+    struct redeem *redeem = context;
+    struct token_family family;
+    enum error_code rc = family_find(tx, &redeem->refresh.family_id,
+                                     redeem->with->arena, &family, err);
+
+    redeem->refused = rc == ERR_NOT_FOUND;
+    if (rc != ERR_OK)
+        return redeem->refused ? ERR_OK : rc;
+    redeem->with->identity.id = family.identity_id;
+    rc = family_delete(tx, &family.id, err);
+    return rc == ERR_OK ? note(tx, redeem, "OAUTH_TOKEN_REVOKED",
+                               &family.identity_id, err)
+                        : rc;
+}
+
+/* Which family a token of either kind belongs to, and which client's it is.
+ * ERR_UNAUTHENTICATED: it is no good any more, or never was. */
+static enum error_code
+read_any(const struct redemption *with, struct refresh_claims *ret,
+         bool *ret_alone, struct error *err)
+{
+    struct str issuer = str_of(with->service->issuer);
+    struct str audience = str_of(with->service->audience);
+    const struct service_key *key;
+    struct principal principal;
+    struct jwt jwt;
+    enum error_code rc = token_unpack(with->keys, with->request->token,
+                                      with->now_ms, &jwt, &key, err);
+
+    *ret_alone = false;
+    if (rc != ERR_OK)
+        return rc;
+    struct str payload = str_n(jwt.payload, jwt.payload_len);
+
+    rc = claims_read_refresh(payload, issuer, audience, with->now_ms, ret, err);
+    if (rc == ERR_OK)
+        return rc;
+    rc = claims_read(payload, issuer, audience, with->now_ms, &principal, err);
+    if (rc != ERR_OK)
+        return rc;
+    ret->client_id = principal.client_id;
+    ret->family_id = principal.family_id;
+    *ret_alone = !principal.has_family;
+    return ERR_OK;
+}
+
+enum error_code
+revoke_token(struct redemption *redemption, bool *ret_ended,
+             struct grant_error *refusal, struct error *err)
+{
+    struct redeem redeem = {.with = redemption, .refusal = refusal};
+    struct error ignored = ERROR_INIT;
+    bool alone;
+    enum error_code rc;
+
+    *ret_ended = false;
+    if (redemption->request->token.len == 0)
+        return grant_missing(refusal, "token");
+    if (read_any(redemption, &redeem.refresh, &alone, &ignored) != ERR_OK ||
+        !uuid_eq(&redeem.refresh.client_id, &redemption->client->id))
+        return ERR_OK;
+    if (alone)
+        return grant_refuse(refusal, 400, "unsupported_token_type",
+                            "This token came from no authorization code; "
+                            "delete the credential that it came from");
+    rc = db_write(redemption->service->db, end_family, &redeem, err);
+    *ret_ended = rc == ERR_OK && !redeem.refused;
+    return rc;
 }

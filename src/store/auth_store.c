@@ -66,7 +66,8 @@ client_insert(struct db_tx *tx, struct client *client, struct error *err)
 {
     struct db_query *query = db_query(tx, STMT_CLIENT_INSERT);
 
-    client->id = uuid_mint();
+    if (uuid_eq(&client->id, &(struct uuid){{0}}))
+        client->id = uuid_mint();
     client->created_ms = client->modified_ms = clock_now_ms();
     client->last_used_ms = 0;
     if (client->refresh_seconds == 0)

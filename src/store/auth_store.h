@@ -29,7 +29,7 @@ enum error_code auth_epoch_move(struct db_tx *tx, struct error *err) MUST_USE;
 #define CLIENT_REFRESH_SECONDS 86400   /* life of a refresh token, by default */
 #define CLIENT_TOKEN_SECONDS_MAX 43200 /* of an access token, at most */
 
-/* Fills id and times. */
+/* Fills the times, and the id unless there is one. */
 enum error_code client_insert(struct db_tx *tx, struct client *client,
                               struct error *err) MUST_USE;
 /* All that may change of the client with this id; moves `modified` and the

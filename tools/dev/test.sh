@@ -92,6 +92,13 @@ suite_api() {
     node_tests api build/nelm "$(nproc)" tests/api tests/sdk
 }
 
+suite_browser() {
+    say "the console in a browser"
+    build
+    node_packages
+    node_tests browser build/nelm "$(nproc)" tests/browser
+}
+
 suite_load() {
     say "a million rows, many clients"
     build
@@ -139,10 +146,10 @@ suite_tsan() {
 
 run_tests() {
     setup test
-    [ $# -gt 0 ] || set -- lint unit api nodes clang asan tsan load
+    [ $# -gt 0 ] || set -- lint unit api browser nodes clang asan tsan load
     for suite in "$@"; do
         case $suite in
-        lint | unit | api | nodes | clang | asan | tsan | load)
+        lint | unit | api | browser | nodes | clang | asan | tsan | load)
             began=$(date +%s)
             "suite_$suite"
             printf '   %s took %s s\n' "$suite" $(($(date +%s) - began)) >&2 ;;

@@ -106,6 +106,16 @@ export async function makeCalls(world, server) {
     reject: async () =>
       ({ ids: [await newItem()], body: { comment: 'no' }, by: approver }),
     getApprovalSummary: async () => ({ ids: ['me'], others: true }),
+    revokeToken: async () => ({
+      body: `token=x&client_id=${world.admin.clientId}` +
+        `&client_secret=${world.admin.clientSecret}`,
+      type: form.type,
+      bad: { body: `client_id=${world.admin.clientId}` +
+        `&client_secret=${world.admin.clientSecret}` },
+      also: { body: 'token=x&client_id=y&client_secret=z' },
+    }),
+    consoleFile: async () =>
+      ({ ids: ['x', 'app.css'], also: { ids: ['x', 'nothing.js'] } }),
     createToken: async () => ({
       query: new URLSearchParams({
         grant_type: 'client_credentials', client_id: world.admin.clientId,
