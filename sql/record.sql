@@ -21,8 +21,9 @@ UPDATE record
 DELETE FROM record WHERE key = $1;
 
 -- name: record_change_insert     role: writer
-INSERT INTO record_change (source, revision, at_ms, actor, request_id)
-VALUES ($1, $2, $3, $4, $5);
+INSERT INTO record_change (source, revision, at_ms, actor, request_id, link,
+                           hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: record_history_created     role: writer
 -- in:   $1 source, $2 revision, $3 first key, $4 last key

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/digest.h"
 #include "core/job.h"
 #include "core/reject.h"
+#include "fmt/digest.h"
 #include "fmt/jw.h"
 #include "http/multipart.h"
 

@@ -80,7 +80,7 @@ setup(void **state)
     clock_set_for_test(NOW_MS);
     assert_int_equal(store_open(world->scratch.url, true, &world->db, NULL),
                      ERR_OK);
-    assert_int_equal(migrate_run(world->db, NULL, NULL), ERR_OK);
+    assert_int_equal(migrate_run(world->db, NULL, NULL, NULL), ERR_OK);
     assert_int_equal(db_write(world->db, fill, world, NULL), ERR_OK);
     assert_int_equal(token_service_open(world->db, NULL, &world->service, NULL),
                      ERR_OK);

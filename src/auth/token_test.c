@@ -101,7 +101,7 @@ setup(void **state)
     snprintf(world->url, sizeof(world->url), "sqlite:%s/db", world->dir);
     clock_set_for_test(NOW_MS);
     assert_int_equal(store_open(world->url, true, &world->db, NULL), ERR_OK);
-    assert_int_equal(migrate_run(world->db, &from, NULL), ERR_OK);
+    assert_int_equal(migrate_run(world->db, NULL, &from, NULL), ERR_OK);
     assert_int_equal(db_write(world->db, fill, world, NULL), ERR_OK);
     assert_int_equal(token_service_open(world->db, NULL, &world->service, NULL),
                      ERR_OK);

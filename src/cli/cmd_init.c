@@ -6,6 +6,7 @@
 #include "cli/view.h"
 #include "db/migrate.h"
 #include "store/auth_store.h"
+#include "store/chain.h"
 #include "store/open.h"
 
 static enum error_code
@@ -73,7 +74,7 @@ cmd_migrate(struct cli *cli, struct error *err)
     if (rc == ERR_OK && !initialised)
         return not_initialised(err);
     if (rc == ERR_OK)
-        rc = migrate_run(cli->db, &from, err);
+        rc = migrate_run(cli->db, chain_seal, &from, err);
     if (rc != ERR_OK)
         return rc;
     jw_object(&cli->json);
@@ -168,7 +169,7 @@ cmd_init(struct cli *cli, struct error *err)
     if (rc == ERR_OK && initialised)
         rc = already(err);
     if (rc == ERR_OK)
-        rc = migrate_run(cli->db, NULL, err);
+        rc = migrate_run(cli->db, chain_seal, NULL, err);
     if (rc != ERR_OK)
         return rc;
     first.token.has_secret = true;

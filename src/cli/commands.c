@@ -214,6 +214,16 @@ const struct cli_command cli_commands[] = {
                  {"limit", "N", OPTION_MAY, "at most so many (all)"},
                  {"offset", "N", OPTION_MAY, "leave out so many (0)"}},
      .run = cmd_audit_list},
+    {.name = "audit verify",
+     .uses = DB,
+     .help = "Find audit rows and changes of records that were edited, removed "
+             "or moved. Each is named on standard error, and the exit code is "
+             "1. Prints how much was read and the heads of all chains: note "
+             "them elsewhere, since who can rewrite the whole database can "
+             "rewrite its chains.",
+     .options = {{"head", "HASH", OPTION_REPEATS,
+                  "a head noted before, which must still be in a chain"}},
+     .run = cmd_audit_verify},
 
     {.name = "serve",
      .uses = DB | USED_BY_SERVE,

@@ -32,7 +32,7 @@ fixture_init(struct fixture *f)
     snprintf(f->cache, sizeof(f->cache), "%s/cache", f->dir);
     snprintf(url, sizeof(url), "sqlite:%s/test.db", f->dir);
     MUST(store_open(url, true, &f->db, &err));
-    MUST(migrate_run(f->db, &from, &err));
+    MUST(migrate_run(f->db, NULL, &from, &err));
     f->source = fixture_source(f, "Contractors");
 }
 

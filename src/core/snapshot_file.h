@@ -19,8 +19,8 @@
 #ifndef NELM_CORE_SNAPSHOT_FILE_H
 #define NELM_CORE_SNAPSHOT_FILE_H
 
-#include "core/digest.h"
 #include "core/snapshot.h"
+#include "fmt/digest.h"
 
 #define SNAPSHOT_NAME (SNAPSHOT_ETAG + 16)
 

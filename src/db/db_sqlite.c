@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "db/driver.h"
+#include "fmt/digest.h"
 
 #define PATH_BYTES 4096
 
@@ -232,6 +233,20 @@ sql_lower(sqlite3_context *context, int count, sqlite3_value **values)
                               sqlite3_free, SQLITE_UTF8);
 }
 
+/* As PostgreSQL's, but of a text's bytes too: SQLite makes one of blobs that
+ * are joined. */
+static void
+sql_sha256(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    unsigned char sha256[32];
+    const void *bytes = sqlite3_value_blob(values[0]);
+
+    (void)count;
+    digest_of(bytes ? bytes : "", (size_t)sqlite3_value_bytes(values[0]),
+              sha256);
+    sqlite3_result_blob(context, sha256, sizeof(sha256), SQLITE_TRANSIENT);
+}
+
 static enum error_code
 conn_setup(struct conn *conn, bool writes, struct error *err)
 {
@@ -281,7 +296,11 @@ conn_setup(struct conn *conn, bool writes, struct error *err)
     if (sqlite3_create_function_v2(
             conn->handle, "lower", 1,
             SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
-            sql_lower, NULL, NULL, NULL) != SQLITE_OK)
+            sql_lower, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_create_function_v2(
+            conn->handle, "sha256", 1,
+            SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+            sql_sha256, NULL, NULL, NULL) != SQLITE_OK)
         return fail(conn->handle, "cannot set up", err);
     for (size_t i = 0; i < COUNT(own); i++)
         if ((writes || !own[i].writer_only) &&

@@ -37,6 +37,7 @@ migrate_version(struct db *db, int *ret, struct error *err)
 }
 
 struct step {
+    db_work *finish;
     int found; /* version before the step */
 };
 
@@ -53,15 +54,17 @@ take_step(struct db_tx *tx, void *context, struct error *err)
         return newer(step->found, err);
     /* Files are given in the order of their numbers, 0001 first. */
     assert(strtol(migrations[step->found].name, NULL, 10) == step->found + 1);
-    return tx->driver->migrate(tx, step->found + 1,
-                               migrations[step->found].name,
-                               migrations[step->found].data, err);
+    rc = tx->driver->migrate(tx, step->found + 1, migrations[step->found].name,
+                             migrations[step->found].data, err);
+    if (rc == ERR_OK && step->finish && step->found + 1 == migrate_latest())
+        rc = step->finish(tx, NULL, err);
+    return rc;
 }
 
 enum error_code
-migrate_run(struct db *db, int *ret_from, struct error *err)
+migrate_run(struct db *db, db_work *finish, int *ret_from, struct error *err)
 {
-    struct step step = {0};
+    struct step step = {.finish = finish};
     int from = -1;
 
     do {

@@ -19,8 +19,9 @@ int migrate_latest(void);
 enum error_code migrate_version(struct db *db, int *ret,
                                 struct error *err) MUST_USE;
 
-/* Apply what is missing, each step in a transaction of its own. */
-enum error_code migrate_run(struct db *db, int *ret_from,
+/* Apply what is missing, each step in a transaction of its own. `finish` is run
+ * in that of the last one, to do what SQL cannot; NULL: nothing. */
+enum error_code migrate_run(struct db *db, db_work *finish, int *ret_from,
                             struct error *err) MUST_USE;
 
 /* ERR_OK when the database is of migrate_latest(); else ERR_CONFLICT with a

@@ -33,11 +33,11 @@ migrate_makes_the_schema_once(void **state)
     (void)state;
     assert_int_equal(migrate_version(db, &version, &err), ERR_OK);
     assert_int_equal(version, 0);
-    assert_int_equal(migrate_run(db, &from, &err), ERR_OK);
+    assert_int_equal(migrate_run(db, NULL, &from, &err), ERR_OK);
     assert_int_equal(from, 0);
     assert_int_equal(migrate_version(db, &version, &err), ERR_OK);
     assert_int_equal(version, migrate_latest());
-    assert_int_equal(migrate_run(db, &from, &err), ERR_OK);
+    assert_int_equal(migrate_run(db, NULL, &from, &err), ERR_OK);
     assert_int_equal(from, migrate_latest());
     assert_int_equal(migrate_check(db, &err), ERR_OK);
     db_close(db);
@@ -60,7 +60,7 @@ migrate_check_says_what_to_do(void **state)
              migrate_latest());
     assert_string_equal(err.text, want);
 
-    assert_int_equal(migrate_run(db, NULL, &err), ERR_OK);
+    assert_int_equal(migrate_run(db, NULL, NULL, &err), ERR_OK);
     assert_int_equal(sqlite3_open(scratch_path(&scratch), &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other,
                                   "INSERT INTO schema_migration VALUES "
@@ -75,7 +75,7 @@ migrate_check_says_what_to_do(void **state)
     assert_int_equal(migrate_check(db, &err), ERR_CONFLICT);
     assert_string_equal(err.text, want);
     err = ERROR_INIT;
-    assert_int_equal(migrate_run(db, NULL, &err), ERR_CONFLICT);
+    assert_int_equal(migrate_run(db, NULL, NULL, &err), ERR_CONFLICT);
     assert_string_equal(err.text, want);
     db_close(db);
 }
@@ -97,7 +97,7 @@ migrate_may_run_in_many_processes_at_once(void **state)
                                          &err);
 
             if (rc == ERR_OK)
-                rc = migrate_run(db, &from, &err);
+                rc = migrate_run(db, NULL, &from, &err);
             db_close(db);
             if (rc != ERR_OK)
                 fprintf(stderr, "%s | %s\n", err.text, err.detail);

@@ -1,18 +1,36 @@
 #include "store/audit_store.h"
 
+#include "store/chain.h"
 #include "store/row.h"
 
 enum error_code
 audit_add(struct db_tx *tx, const struct audit_event *event, struct error *err)
 {
+    const struct audit_row row = {.at_ms = clock_now_ms(),
+                                  .event = str_of(event->event),
+                                  .detail = event->detail,
+                                  .actor = event->actor,
+                                  .has_object = event->has_object,
+                                  .object_id = event->object_id,
+                                  .source = event->source};
+    unsigned char digest[CHAIN_HASH];
+    struct chain_link link;
+
+    chain_audit_digest(&row, digest);
+    enum error_code rc = chain_add(tx, CHAIN_AUDIT, row.source, digest, &link,
+                                   err);
+
+    if (rc != ERR_OK)
+        return rc;
     struct db_query *query = db_query(tx, STMT_AUDIT_ADD);
 
-    db_int(query, 1, clock_now_ms());
-    db_str(query, 2, str_of(event->event));
-    bind_actor(query, 3, &event->actor);
-    bind_optional_uuid(query, 5, event->has_object, &event->object_id);
-    bind_optional_int(query, 6, event->source);
-    db_str(query, 7, event->detail);
+    db_int(query, 1, row.at_ms);
+    db_str(query, 2, row.event);
+    bind_actor(query, 3, &row.actor);
+    bind_optional_uuid(query, 5, row.has_object, &row.object_id);
+    bind_optional_int(query, 6, row.source);
+    db_str(query, 7, row.detail);
+    chain_bind(query, 8, &link);
     return db_run(query, NULL, err);
 }
 

@@ -37,7 +37,7 @@ fixture_init(struct fixture *fixture)
     arena_init(&fixture->arena, 1 << 20);
     fixture_check(fixture, store_open(fixture->scratch.url, true, &fixture->db,
                                       &fixture->err));
-    fixture_check(fixture, migrate_run(fixture->db, NULL, &fixture->err));
+    fixture_check(fixture, migrate_run(fixture->db, NULL, NULL, &fixture->err));
 }
 
 static inline void

@@ -1,6 +1,7 @@
 #include "store/record_store.h"
 
 #include "fmt/csv_write.h"
+#include "store/chain.h"
 #include "store/row.h"
 
 /* Eight values of 256 characters, every quote doubled, and to spare. */
@@ -49,27 +50,18 @@ record_write_begin(struct record_writer *writer, struct db_tx *tx,
                                      .actor = *actor};
     buf_init(&writer->line, LINE_MAX_BYTES);
     buf_init(&writer->key, LINE_MAX_BYTES);
+    tally_begin(&writer->made);
     return ERR_OK;
 }
 
-/* Before the first change: move the revision and note who does it. */
+/* Before the first change: move the revision. */
 static enum error_code
 first_change(struct record_writer *writer, struct error *err)
 {
     if (writer->revision != 0)
         return ERR_OK;
-    enum error_code rc = source_touch(writer->tx, writer->source,
-                                      writer->now_ms, &writer->revision, err);
-
-    if (rc != ERR_OK)
-        return rc;
-    struct db_query *query = db_query(writer->tx, STMT_RECORD_CHANGE_INSERT);
-
-    db_int(query, 1, writer->source);
-    db_int(query, 2, writer->revision);
-    db_int(query, 3, writer->now_ms);
-    bind_actor(query, 4, &writer->actor);
-    return db_run(query, NULL, err);
+    return source_touch(writer->tx, writer->source, writer->now_ms,
+                        &writer->revision, err);
 }
 
 /* What is stored beside the values themselves: the CSV line and the folded
@@ -149,6 +141,10 @@ record_insert(struct record_writer *writer, struct record *record,
         rc = first_change(writer, err);
     if (rc != ERR_OK)
         return rc;
+    chain_tally_created(
+        &writer->made, record->key,
+        str_n((const char *)record->id.bytes, sizeof(record->id.bytes)),
+        buf_view(&writer->line), record->custom);
     writer->next_row++;
     writer->created++;
     return ERR_OK;
@@ -234,6 +230,33 @@ note_created(struct record_writer *writer, struct error *err)
     return db_run(query, NULL, err);
 }
 
+/* Who did it and when, as a link of the source's chain. */
+static enum error_code
+note_change(struct record_writer *writer, struct error *err)
+{
+    struct chain_change change = {.source = writer->source,
+                                  .revision = writer->revision,
+                                  .at_ms = writer->now_ms,
+                                  .actor = writer->actor};
+    unsigned char digest[CHAIN_HASH];
+    enum error_code rc = chain_change_digest(writer->tx, &change, &writer->made,
+                                             digest, err);
+
+    if (rc == ERR_OK)
+        rc = chain_add(writer->tx, CHAIN_CHANGE, change.source, digest,
+                       &change.link, err);
+    if (rc != ERR_OK)
+        return rc;
+    struct db_query *query = db_query(writer->tx, STMT_RECORD_CHANGE_INSERT);
+
+    db_int(query, 1, change.source);
+    db_int(query, 2, change.revision);
+    db_int(query, 3, change.at_ms);
+    bind_actor(query, 4, &change.actor);
+    chain_bind(query, 6, &change.link);
+    return db_run(query, NULL, err);
+}
+
 enum error_code
 record_write_finish(struct record_writer *writer, struct error *err)
 {
@@ -242,6 +265,8 @@ record_write_finish(struct record_writer *writer, struct error *err)
     db_end(writer->insert);
     if (writer->created > 0)
         rc = note_created(writer, err);
+    if (rc == ERR_OK && writer->revision != 0)
+        rc = note_change(writer, err);
     if (rc == ERR_OK && writer->revision != 0)
         rc = source_advance(writer->tx, writer->source,
                             writer->created - writer->deleted, writer->next_row,

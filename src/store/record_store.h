@@ -12,6 +12,7 @@
 #define NELM_STORE_RECORD_STORE_H
 
 #include "base/buf.h"
+#include "fmt/digest.h"
 #include "store/source_store.h"
 #include "store/store.h"
 
@@ -42,6 +43,7 @@ struct record_writer {
     struct actor actor;
     struct db_query *insert;
     struct buf line, key;
+    struct tally made; /* of what was created, for the chain */
 };
 
 /* `now_ms` is the time of every change made through the writer, or that of the

@@ -310,8 +310,8 @@ source_update(struct db_tx *tx, struct source *source, struct error *err)
 enum error_code
 source_delete(struct db_tx *tx, int64_t source, struct error *err)
 {
-    static const enum stmt by_number[] = {STMT_SOURCE_DELETE_HISTORY,
-                                          STMT_SOURCE_DELETE_CHANGES};
+    static const enum stmt by_number[] = {
+        STMT_SOURCE_DELETE_HISTORY, STMT_SOURCE_DELETE_CHANGES, STMT_CHAIN_END};
     struct db_query *query = db_query(tx, STMT_SOURCE_DELETE_RECORDS);
 
     db_int(query, 1, record_first_key(source));

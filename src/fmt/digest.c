@@ -1,4 +1,4 @@
-#include "core/digest.h"
+#include "fmt/digest.h"
 
 static enum error_code
 digest_write(struct sink *sink, const void *bytes, size_t len,
@@ -37,4 +37,47 @@ digest_of(const void *bytes, size_t len, unsigned char ret[32])
     sha256_init(&state);
     sha256_update(&state, len, bytes);
     sha256_digest(&state, SHA256_DIGEST_SIZE, ret);
+}
+
+void
+tally_begin(struct tally *tally)
+{
+    sha256_init(&tally->state);
+}
+
+/* A kind and a number, the lowest byte first. */
+static void
+tally_head(struct tally *tally, unsigned char kind, uint64_t number)
+{
+    unsigned char head[9] = {kind};
+
+    for (size_t i = 1; i < sizeof(head); i++, number >>= 8)
+        head[i] = (unsigned char)number;
+    sha256_update(&tally->state, sizeof(head), head);
+}
+
+void
+tally_int(struct tally *tally, int64_t value)
+{
+    tally_head(tally, 'i', (uint64_t)value);
+}
+
+void
+tally_str(struct tally *tally, struct str text)
+{
+    tally_head(tally, 's', text.len);
+    if (text.len > 0)
+        sha256_update(&tally->state, text.len, (const uint8_t *)text.at);
+}
+
+void
+tally_null(struct tally *tally)
+{
+    tally_head(tally, 'n', 0);
+}
+
+void
+tally_finish(struct tally *tally, unsigned char ret[32])
+{
+    sha256_digest(&tally->state, SHA256_DIGEST_SIZE, ret);
 }
