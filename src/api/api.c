@@ -224,7 +224,10 @@ on_head(struct http_exchange *exchange)
     if (rc != ERR_OK)
         return settle(call, rc, &err);
     if (exchange->take == NULL)
-        exchange->max_body = MAX(call->route->max_body, IGNORED_BODY_BYTES);
+        exchange->max_body = MAX(call->route->max_body == JSON_BODY
+                                     ? call->api->options.max_json_bytes
+                                     : call->route->max_body,
+                                 IGNORED_BODY_BYTES);
     return HTTP_BODY;
 }
 

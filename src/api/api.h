@@ -37,6 +37,8 @@ struct api_options {
     struct spool *spool; /* of bulk uploads */
     struct job_runner *jobs;
     uint64_t max_upload_bytes;
+    size_t max_json_bytes, max_json_depth;
+    unsigned max_parts; /* of a form that is uploaded */
 };
 
 struct api;

@@ -42,7 +42,6 @@ check_media(const struct call *call, enum body_kind kind, struct error *err)
     return error_set(err, ERR_MEDIA_TYPE, NULL);
 }
 
-/* jansson refuses bad UTF-8, NUL and more than 2048 levels by itself. */
 static enum error_code
 read_body(const struct call *call, enum body_kind kind, json_t **ret,
           struct error *err)
@@ -53,7 +52,12 @@ read_body(const struct call *call, enum body_kind kind, json_t **ret,
     if (kind == BODY_OPTIONAL && str_trim(body).len == 0)
         return json_read(STR("{}"), ret, err);
     rc = check_media(call, kind, err);
-    return rc == ERR_OK ? json_read(body, ret, err) : rc;
+    if (rc != ERR_OK)
+        return rc;
+    if (json_depth(body) > call->api->options.max_json_depth)
+        return error_cause(err, ERR_SYNTAX, "nested more than %zu levels deep",
+                           call->api->options.max_json_depth);
+    return json_read(body, ret, err);
 }
 
 struct job {

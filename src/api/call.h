@@ -64,6 +64,9 @@ enum subject {
     SUBJECT_PATH   /* requested-for in the path */
 };
 
+/* As much as the setting max-json-bytes says. */
+#define JSON_BODY SIZE_MAX
+
 struct call;
 struct upload;
 typedef enum error_code call_handler(struct call *call, struct error *err);
@@ -79,7 +82,8 @@ struct route {
     bool end_date_only;  /* parties may change nothing else */
     enum scope scope;    /* the token needs it; 0 for ACCESS_PUBLIC */
     bool user_only;      /* application tokens get 403 */
-    size_t max_body;     /* bytes of body kept in memory; 0: body is ignored */
+    size_t max_body;     /* bytes of body kept in memory, or JSON_BODY; 0: body
+                            is ignored */
     bool may_be_quick;   /* try on the event thread first */
     call_handler *begin; /* for a body of any length: set its take() */
     call_handler *handler;

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/spool.h"
 #include "fmt/prom.h"
 #include "store/job_store.h"
 
@@ -257,6 +258,9 @@ write_core(const struct look *look)
     one(look, METRIC_RENDERING, counted(&cache->rendering));
     one_histogram(look, METRIC_RENDERED, &cache->rendered);
     one(look, METRIC_RENDER_FAILED, counted(&cache->failed));
+    bytes = spool_bytes(look->options->spool, &max_bytes);
+    one(look, METRIC_SPOOL, bytes);
+    one(look, METRIC_MAX_SPOOL, max_bytes);
     one(look, METRIC_DB_UP, look->db_up);
     one_histogram(look, METRIC_WRITES, &db->writes);
     one(look, METRIC_WRITE_ERRORS, counted(&db->write_errors));

@@ -50,21 +50,21 @@ static void
 disposition(struct http_response *response, const char *prefix,
             struct str source_name)
 {
-    CLEANUP(buf_done) struct buf name, star;
+    CLEANUP(buf_done) struct buf name, value;
     bool changed;
 
     buf_init(&name, 4096);
-    buf_init(&star, 16384);
+    buf_init(&value, 16384);
     export_file_name(prefix, source_name, &name, &changed);
+    buf_printf(&value, "attachment; filename=\"%.*s\"",
+               STR_ARG(buf_view(&name)));
     if (changed) {
-        buf_printf(&star, "; filename*=UTF-8''%s", prefix);
+        buf_printf(&value, "; filename*=UTF-8''%s", prefix);
         for (size_t i = 0; i < source_name.len; i++)
-            rfc8187_byte(&star, source_name.at[i]);
-        buf_text(&star, ".csv");
+            rfc8187_byte(&value, source_name.at[i]);
+        buf_text(&value, ".csv");
     }
-    http_response_headerf(response, "Content-Disposition",
-                          "attachment; filename=\"%.*s\"%.*s",
-                          STR_ARG(buf_view(&name)), STR_ARG(buf_view(&star)));
+    http_response_header(response, "Content-Disposition", buf_view(&value));
 }
 
 /* The change as a whole second, rounded up. A client that was shown this time

@@ -26,8 +26,10 @@ struct upload {
     struct source source;
     struct multipart *form; /* NULL: the type names no boundary */
     bool in_data, has_data; /* of the part "data" */
-    uint64_t received;      /* bytes of the body */
-    int fd;                 /* of the file as it came; -1: none yet */
+    unsigned parts;
+    uint64_t received; /* bytes of the body */
+    uint64_t claimed;  /* of the spool's room */
+    int fd;            /* of the file as it came; -1: none yet */
     struct fd_sink to;
     struct digest_sink digest;
     struct job job;
@@ -42,6 +44,7 @@ upload_free(struct call *call)
     if (upload == NULL)
         return;
     call->upload = NULL;
+    spool_give_back(call->api->options.spool, upload->claimed);
     multipart_free(upload->form);
     if (upload->fd < 0)
         return;
@@ -64,6 +67,9 @@ on_part(void *context, const struct multipart_part *part, struct error *err)
 {
     struct upload *upload = context;
 
+    if (++upload->parts > options_of(upload)->max_parts)
+        return error_set(err, ERR_VALUE, "The form has more than %u parts.",
+                         options_of(upload)->max_parts);
     upload->in_data = str_eq(part->name, STR("data"));
     if (upload->in_data && upload->has_data)
         return error_set(err, ERR_VALUE,
@@ -103,6 +109,11 @@ take(struct http_exchange *exchange, struct str piece, struct error *err)
     if (upload->form == NULL)
         return error_cause(err, ERR_SYNTAX,
                            "the media type names no valid boundary");
+    enum error_code rc = spool_claim(options_of(upload)->spool, piece.len, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    upload->claimed += piece.len;
     return multipart_feed(upload->form, piece.at, piece.len, err);
 }
 

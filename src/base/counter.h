@@ -23,9 +23,9 @@ count_up(counter *to, uint64_t by)
 }
 
 static inline void
-count_down(counter *to)
+count_down(counter *from, uint64_t by)
 {
-    atomic_fetch_sub_explicit(to, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(from, by, memory_order_relaxed);
 }
 
 static inline uint64_t

@@ -13,7 +13,6 @@
 #include "store/auth_store.h"
 
 #define LIMITER_KEYS 65536
-#define HEADER_BYTES ((size_t)32 * 1024)
 #define ARENA_BYTES ((size_t)4 * 1024 * 1024)
 #define POLL_MS 20
 #define STOP_MS 1000
@@ -93,6 +92,9 @@ open_snapshots(struct service *service, struct error *err)
     if (rc == ERR_OK)
         rc = snapshot_cache_open(cli->db, directory, cli->settings.cache_bytes,
                                  &registry.id, &service->snapshots, err);
+    if (rc == ERR_OK)
+        snapshot_cache_limit(service->snapshots,
+                             (unsigned)cli->settings.max_renderings);
     return rc;
 }
 
@@ -126,6 +128,7 @@ open_jobs(struct service *service, struct error *err)
         rc = spool_open(directory, &service->spool, err);
     if (rc != ERR_OK)
         return rc;
+    spool_limit(service->spool, cli->settings.spool_bytes);
 
     const struct job_options options = {
         .db = cli->db,
@@ -192,6 +195,9 @@ open_api(struct service *service, struct error *err)
         .spool = service->spool,
         .jobs = service->jobs,
         .max_upload_bytes = settings->max_upload_bytes,
+        .max_json_bytes = settings->max_json_bytes,
+        .max_json_depth = settings->max_json_depth,
+        .max_parts = (unsigned)settings->max_parts,
     };
     return api_new(&options, &service->api, err);
 }
@@ -213,7 +219,7 @@ start_http(struct service *service, struct error *err)
         .max_connections = (unsigned)settings->max_connections,
         .max_connections_per_address =
             (unsigned)settings->max_connections_per_address,
-        .max_header_bytes = HEADER_BYTES,
+        .max_header_bytes = settings->max_header_bytes,
         .max_arena_bytes = ARENA_BYTES,
         .header_ms = (unsigned)settings->header_timeout * 1000,
         .body_ms = (unsigned)settings->body_timeout * 1000,

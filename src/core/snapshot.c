@@ -17,7 +17,7 @@
 #include "store/record_store.h"
 
 #define BUCKETS 512
-#define RENDERINGS 4 /* at once; more wait their turn */
+#define RENDERINGS 4 /* at once, unless set */
 #define SCHEMA_BYTES ((size_t)1 << 20)
 
 /* One file of the index. */
@@ -764,7 +764,7 @@ lead(struct snapshot_cache *cache, struct slot *slot, int64_t min_revision,
     count_up(&cache->stats.rendering, 1);
     enum error_code rc = fly(cache, &slot->key, min_revision, ret, err);
 
-    count_down(&cache->stats.rendering);
+    count_down(&cache->stats.rendering, 1);
     if (rc != ERR_OK)
         count_up(&cache->stats.failed, 1);
     lock(cache);
@@ -960,6 +960,13 @@ snapshot_cache_open(struct db *db, const char *directory, uint64_t max_bytes,
     }
     *ret = cache;
     return ERR_OK;
+}
+
+void
+snapshot_cache_limit(struct snapshot_cache *cache, unsigned renderings)
+{
+    sem_destroy(&cache->renderings);
+    sem_init(&cache->renderings, 0, renderings);
 }
 
 void

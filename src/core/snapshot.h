@@ -64,6 +64,9 @@ enum error_code snapshot_cache_open(struct db *db, const char *directory,
                                     const struct uuid *registry_id,
                                     struct snapshot_cache **ret,
                                     struct error *err) MUST_USE;
+/* Most renderings at once, the others wait their turn. Before the first
+ * snapshot_get(). */
+void snapshot_cache_limit(struct snapshot_cache *cache, unsigned renderings);
 void snapshot_cache_close(struct snapshot_cache *cache);
 
 /* The ETag that a snapshot of this revision has or would have: what a

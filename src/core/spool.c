@@ -13,6 +13,8 @@
 struct spool {
     int dir, node_fd; /* -1: none */
     struct uuid node;
+    uint64_t max_bytes;
+    counter bytes; /* that are claimed */
 };
 
 /* As fd_sink: no room is worth another try. */
@@ -56,7 +58,7 @@ spool_open(const char *directory, struct spool **ret, struct error *err)
 
     if (spool == NULL)
         return error_internal(err, "out of memory");
-    *spool = (struct spool){.dir = -1, .node_fd = -1};
+    *spool = (struct spool){.dir = -1, .node_fd = -1, .max_bytes = UINT64_MAX};
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
         spool_close(spool);
         return error_set(err, ERR_UNAVAILABLE,
@@ -118,4 +120,33 @@ spool_create(const struct spool *spool, int *ret_fd, struct error *err)
         return spool_error(err, "open");
     *ret_fd = fd;
     return ERR_OK;
+}
+
+void
+spool_limit(struct spool *spool, uint64_t max_bytes)
+{
+    spool->max_bytes = max_bytes;
+}
+
+enum error_code
+spool_claim(struct spool *spool, uint64_t bytes, struct error *err)
+{
+    count_up(&spool->bytes, bytes);
+    if (counted(&spool->bytes) <= spool->max_bytes)
+        return ERR_OK;
+    spool_give_back(spool, bytes);
+    return error_busy(err, "spool: all of its room is taken");
+}
+
+void
+spool_give_back(struct spool *spool, uint64_t bytes)
+{
+    count_down(&spool->bytes, bytes);
+}
+
+uint64_t
+spool_bytes(const struct spool *spool, uint64_t *ret_max_bytes)
+{
+    *ret_max_bytes = spool->max_bytes;
+    return counted(&spool->bytes);
 }

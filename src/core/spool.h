@@ -8,11 +8,12 @@
  *
  * Memory:  spool_open()/spool_close(). Descriptors are the caller's.
  * Errors:  a full disk is ERR_UNAVAILABLE, the rest ERR_INTERNAL.
- * Threads: a struct spool is read-only and safe everywhere.
+ * Threads: safe everywhere.
  */
 #ifndef NELM_CORE_SPOOL_H
 #define NELM_CORE_SPOOL_H
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "base/uuid.h"
 
@@ -27,6 +28,15 @@ void spool_close(struct spool *spool);
 /* An empty file without a name. */
 enum error_code spool_create(const struct spool *spool, int *ret_fd,
                              struct error *err) MUST_USE;
+
+/* Take room for bytes that are about to be written, and give it back when they
+ * are gone. ERR_UNAVAILABLE: all of it is taken. Without limit until
+ * spool_limit(). */
+void spool_limit(struct spool *spool, uint64_t max_bytes);
+enum error_code spool_claim(struct spool *spool, uint64_t bytes,
+                            struct error *err) MUST_USE;
+void spool_give_back(struct spool *spool, uint64_t bytes);
+uint64_t spool_bytes(const struct spool *spool, uint64_t *ret_max_bytes);
 
 /* Who this process is to the others on the same database. The next process on
  * the directory is the same node again, so that it knows what is its own; two

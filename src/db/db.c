@@ -59,7 +59,7 @@ db_write(struct db *db, db_work *work, void *context, struct error *err)
     count_up(&db->stats.writing, 1);
     enum error_code rc = db->driver->write(db, work, context, err);
 
-    count_down(&db->stats.writing);
+    count_down(&db->stats.writing, 1);
     histogram_add(&db->stats.writes, clock_mono_us() - began_us);
     if (rc == ERR_UNAVAILABLE || rc == ERR_INTERNAL)
         count_up(&db->stats.write_errors, 1);

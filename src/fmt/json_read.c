@@ -52,3 +52,27 @@ json_read(struct str text, json_t **ret, struct error *err)
     *ret = value;
     return ERR_OK;
 }
+
+size_t
+json_depth(struct str text)
+{
+    size_t depth = 0, deepest = 0;
+    bool in_text = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+
+        if (in_text) {
+            i += c == '\\';
+            in_text = c != '"';
+        } else if (c == '"') {
+            in_text = true;
+        } else if (c == '[' || c == '{') {
+            depth++;
+            deepest = MAX(deepest, depth);
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return deepest;
+}

@@ -21,6 +21,10 @@
 enum error_code json_read(struct str text, json_t **ret,
                           struct error *err) MUST_USE;
 
+/* How deep arrays and objects of a text lie in each other; of what is no JSON
+ * it is never less than a reader would go down. */
+size_t json_depth(struct str text);
+
 /* Has the library been without memory since json_begin(), in this thread? Then
  * no value that it made in between can be trusted. */
 void json_begin(void);

@@ -133,6 +133,10 @@ http_parse_target(struct http_request *request, struct arena *arena,
 
         while (skip < path.len && path.at[skip] != '/')
             skip++;
+        /* It counts, whatever Host says (RFC 9112 section 3.2.2). */
+        request->host = str_n(path.at + scheme + 3, skip - scheme - 3);
+        if (request->host.len == 0 || !http_is_host(request->host))
+            return refuse(err, "malformed host in the request target");
         path = skip < path.len ? str_n(path.at + skip, path.len - skip)
                                : STR("/");
     }

@@ -22,7 +22,8 @@ enum error_code http_check_head(struct http_request *request,
 bool http_is_host(struct str text);
 
 /* Split request->target into path and query; decode the query as
- * application/x-www-form-urlencoded. Absolute-form targets are accepted. */
+ * application/x-www-form-urlencoded. Absolute-form targets are accepted and
+ * set request->host. */
 enum error_code http_parse_target(struct http_request *request,
                                   struct arena *arena,
                                   struct error *err) MUST_USE;

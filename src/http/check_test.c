@@ -230,6 +230,8 @@ static const struct {
     {"http://host", "/", "", false},
     {"http://host?q=1", "/", "q=1;", false},
     {"*", "*", "", false},
+    {"http://a@host/x", NULL, NULL, false},
+    {"http:///x", NULL, NULL, false},
     {"host:443", NULL, NULL, false},
     {"ftp://host/", NULL, NULL, false},
     {"http:/x", NULL, NULL, false},
@@ -254,6 +256,9 @@ targets_become_a_path_and_a_query(void **state)
 
         assert_int_equal(rc, targets[i].path ? ERR_OK : ERR_SYNTAX);
         if (rc == ERR_OK) {
+            bool absolute = strstr(targets[i].target, "://") != NULL;
+
+            assert_int_equal(request.host.len > 0, absolute);
             form = arena_strdup(&arena, "");
             for (size_t j = 0; j < request.query_count; j++)
                 form = arena_printf(&arena, "%s%.*s=%.*s;", form,

@@ -280,7 +280,7 @@ drop(struct job *job)
 /* --- answers ---------------------------------------------------------- */
 
 static struct MHD_Response *
-make_response(struct conn *conn)
+make_response(struct conn *conn, bool ends)
 {
     struct http_response *r = &conn->exchange.response;
     struct MHD_Response *made;
@@ -305,8 +305,7 @@ make_response(struct conn *conn)
         if (MHD_add_response_header(made, r->headers[i].name.at,
                                     r->headers[i].value.at) != MHD_YES)
             goto failed;
-    if ((r->close || atomic_load(&conn->server->draining)) &&
-        MHD_add_response_header(made, "Connection", "close") != MHD_YES)
+    if (ends && MHD_add_response_header(made, "Connection", "close") != MHD_YES)
         goto failed;
     return made;
 failed:
@@ -327,13 +326,17 @@ answer(struct conn *conn)
         http_response_reset(r);
         r->status = 500;
     }
-    struct MHD_Response *made = make_response(conn);
+    /* The library takes a lone LF for the end of a chunk's line, and a proxy
+     * may not: what stands behind a chunked body is nobody's next request. */
+    bool ends = r->close || x->request.body_length == UINT64_MAX ||
+                atomic_load(&conn->server->draining);
+    struct MHD_Response *made = make_response(conn, ends);
 
     if (made == NULL)
         return MHD_NO;
     if (x->request.method == HTTP_HEAD || r->status == 204 || r->status == 304)
         conn->body_bytes = 0;
-    conn->linger = conn->early || r->close;
+    conn->linger = conn->early || ends;
     watch_set_phase(&conn->watched, WATCH_SEND);
     enum MHD_Result queued = MHD_queue_response(conn->mhd, (unsigned)r->status,
                                                 made);

@@ -110,7 +110,9 @@ long_bodies_arrive_whole(void **state)
                  echo_sum(0, str_n(body, counted[i].len)));
         if (strstr(got.data, want) == NULL)
             fail_msg("expected %s, got %.300s", want, got.data);
-        assert_int_equal(count(&got, "HTTP/1.1 200"), 2);
+        /* Behind chunks there is no next request. */
+        assert_int_equal(count(&got, "HTTP/1.1 200"),
+                         counted[i].chunk > 0 ? 1 : 2);
         buf_done(&got);
         close(fd);
     }
