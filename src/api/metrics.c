@@ -268,7 +268,8 @@ write_core(const struct look *look)
     one(look, METRIC_READ_ERRORS, counted(&db->read_errors));
     head(look, METRIC_UPLOADS);
     for (size_t i = 0; look->db_up && i < JOB_STATUSES; i++)
-        one_labelled(look, METRIC_UPLOADS, "status", job_status_name(i),
+        one_labelled(look, METRIC_UPLOADS, "status",
+                     job_status_name((enum job_status)i),
                      (uint64_t)look->uploads[i]);
 }
 
