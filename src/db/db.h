@@ -79,9 +79,10 @@ enum error_code db_write(struct db *db, db_work *work, void *context,
  * db_step(). */
 struct db_query *db_query(struct db_tx *tx, unsigned statement);
 
-/* The same for a SELECT that only store/where.c makes; a few are kept prepared
- * per connection, and the same one may be open more than once (a dozen in
- * all). `sql` need not outlive the call. lower(x) folds as utf8_fold(). */
+/* The same for a text that only store/where.c (a SELECT) and store/table.c
+ * (rows of any table, in and out) make; a few are kept prepared per connection,
+ * and the same one may be open more than once (a dozen in all). `sql` need not
+ * outlive the call. lower(x) folds as utf8_fold(). */
 struct db_query *db_query_text(struct db_tx *tx, const char *sql);
 
 /* Bind $n. Text and blobs are borrowed until db_end(). */
