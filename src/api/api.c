@@ -80,6 +80,7 @@ find_route(struct call *call, struct error *err)
         router_match(router, call->exchange->request.method, path, &match)) {
     case ROUTER_FOUND:
         call->route = &api_routes[match.index];
+        call->exchange->secret = call->route->secret;
         memcpy(call->params, match.captures, sizeof(call->params));
         return ERR_OK;
     case ROUTER_NO_METHOD:

@@ -84,6 +84,7 @@ struct route {
     bool user_only;      /* application tokens get 403 */
     size_t max_body;     /* bytes of body kept in memory, or JSON_BODY; 0: body
                             is ignored */
+    bool secret;         /* secrets come or go: wiped behind it */
     bool may_be_quick;   /* try on the event thread first */
     call_handler *begin; /* for a body of any length: set its take() */
     call_handler *handler;

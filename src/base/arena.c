@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/secret.h"
+
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
@@ -62,6 +64,13 @@ arena_reset(struct arena *arena)
     if (first != NULL)
         first->used = 0;
     arena->failed = false;
+}
+
+void
+arena_wipe(struct arena *arena)
+{
+    for (struct arena_block *at = arena->blocks; at != NULL; at = at->next)
+        secret_wipe(at->data, at->used);
 }
 
 /* A block with room for `size` bytes. A large one goes behind the newest, so

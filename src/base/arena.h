@@ -29,6 +29,8 @@ struct arena {
 void arena_init(struct arena *arena, size_t max_bytes);
 void arena_done(struct arena *arena);
 void arena_reset(struct arena *arena);
+/* Overwrite everything in it; before arena_reset() or arena_done(). */
+void arena_wipe(struct arena *arena);
 
 /* Uninitialised and zeroed memory, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);

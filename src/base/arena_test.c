@@ -104,10 +104,30 @@ copies_are_equal_and_end_with_nul(void **state)
     arena_done(&arena);
 }
 
+static void
+a_wiped_arena_holds_nothing(void **state)
+{
+    struct arena arena;
+    char *small, *large;
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    small = arena_strdup(&arena, "a secret");
+    large = arena_alloc(&arena, 300000);
+    memset(large, 's', 300000);
+    arena_wipe(&arena);
+    assert_int_equal(small[0] | small[7], 0);
+    assert_int_equal(large[0] | large[299999], 0);
+    assert_int_equal(memcmp(large, large + 1, 299999), 0);
+    arena_done(&arena);
+    arena_wipe(&arena);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wiped_arena_holds_nothing),
         cmocka_unit_test(memory_is_aligned_and_apart),
         cmocka_unit_test(large_memory_does_not_waste_the_small_block),
         cmocka_unit_test(cap_fails_and_stays_failed_until_reset),

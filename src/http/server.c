@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "http/check.h"
 #include "http/forwarded.h"
 #include "http/listener.h"
@@ -621,6 +622,11 @@ on_completed(void *context UNUSED, struct MHD_Connection *mhd UNUSED,
         atomic_fetch_sub_explicit(&conn->server->active, 1,
                                   memory_order_relaxed);
     http_response_done(&x->response);
+    if (x->secret) {
+        secret_wipe(conn->body.data, conn->body.len);
+        arena_wipe(&x->arena);
+        x->secret = false;
+    }
     buf_done(&conn->body);
     buf_init(&conn->body, 0);
     arena_reset(&x->arena);

@@ -50,6 +50,7 @@ struct http_exchange {
      * returns but ERR_OK is refuse()d, and the rest of the body is dropped. */
     enum error_code (*take)(struct http_exchange *exchange, struct str piece,
                             struct error *err);
+    bool secret;       /* wipe what was kept of it when it is over */
     bool may_block;    /* on a worker thread */
     void *user;        /* the application's; zeroed user_size bytes */
     int64_t began_us;  /* monotonic, when the head was complete */
