@@ -93,6 +93,36 @@ find_route(struct call *call, struct error *err)
     }
 }
 
+/* Does the token come in a form? Then the checks wait for the body. */
+static bool
+awaits_token(const struct call *call)
+{
+    return call->route->token_in_form && call->form_token.at == NULL &&
+           http_header(&call->exchange->request, "Authorization").at == NULL;
+}
+
+/* As if it were a header's (RFC 6750 section 2.2); empty when there is none. */
+static enum error_code
+read_form_token(struct call *call, struct error *err)
+{
+    const struct http_request *request = &call->exchange->request;
+    struct arena *arena = &call->exchange->arena;
+    struct http_field *fields = NULL;
+    size_t count = 0;
+    bool bad = false;
+
+    if (http_media_is(http_header(request, "Content-Type"),
+                      "application/x-www-form-urlencoded") &&
+        (!http_form_parse(request->body, arena, &fields, &count, &bad) || bad))
+        return error_set(err, ERR_SYNTAX, NULL);
+    call->form_token = STR("");
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(fields[i].name, STR("access_token")))
+            call->form_token = str_of(
+                arena_printf(arena, "Bearer %.*s", STR_ARG(fields[i].value)));
+    return ERR_OK;
+}
+
 /* The one bearer token of the request; two would be believed in part. */
 static enum error_code
 authenticate(struct call *call, struct error *err)
@@ -107,7 +137,9 @@ authenticate(struct call *call, struct error *err)
         return error_set(err, ERR_UNAUTHENTICATED,
                          "JWT validation failed: JWT is malformed");
     rc = token_verify(call->api->options.tokens,
-                      http_header(request, "Authorization"),
+                      call->form_token.at != NULL
+                          ? call->form_token
+                          : http_header(request, "Authorization"),
                       call->exchange->may_block, &call->principal, err);
     call->known = rc == ERR_OK;
     return rc;
@@ -147,6 +179,8 @@ admit(struct call *call, struct error *err)
             return rc;
         call->stage = call->route->access == ACCESS_PUBLIC ? CALL_ADMITTED
                                                            : CALL_ROUTED;
+        if (awaits_token(call))
+            return ERR_OK;
     }
     if (call->stage == CALL_ROUTED) {
         rc = authenticate(call, err);
@@ -203,7 +237,14 @@ on_run(struct http_exchange *exchange)
 
     if (!call->route->may_be_quick && !exchange->may_block)
         return HTTP_WORKER;
-    enum error_code rc = call->route->handler(call, &err);
+    enum error_code rc = ERR_OK;
+
+    if (awaits_token(call))
+        rc = read_form_token(call, &err);
+    if (rc == ERR_OK)
+        rc = admit(call, &err);
+    if (rc == ERR_OK)
+        rc = call->route->handler(call, &err);
 
     if (rc == ERR_OK && call->undecided)
         rc = error_internal(&err, "route %s never asked access_body()",

@@ -81,6 +81,7 @@ struct route {
     enum subject subject;
     bool end_date_only;  /* parties may change nothing else */
     enum scope scope;    /* the token needs it; 0 for ACCESS_PUBLIC */
+    bool token_in_form;  /* member access_token, for forms of a browser */
     bool user_only;      /* application tokens get 403 */
     size_t max_body;     /* bytes of body kept in memory, or JSON_BODY; 0: body
                             is ignored */
@@ -111,10 +112,11 @@ struct call {
     struct str family; /* "v3", "v2024", ..., "beta", "v1", "" for root */
     struct http_field params[ROUTER_MAX_CAPTURES]; /* raw segments */
     struct principal principal;
-    bool known;       /* `principal` is set */
-    bool general;     /* has the general right, needs no other */
-    bool undecided;   /* access_body() must still be asked */
-    bool has_subject; /* only the things of `subject`; else all */
+    struct str form_token; /* `at` NULL before it was read */
+    bool known;            /* `principal` is set */
+    bool general;          /* has the general right, needs no other */
+    bool undecided;        /* access_body() must still be asked */
+    bool has_subject;      /* only the things of `subject`; else all */
     struct uuid subject;
     struct upload *upload; /* upload_free() */
     const char *text;     /* for call_fail(): in place of the error's, longer */

@@ -177,6 +177,46 @@ test('tokens of credentials are not revoked this way', async () => {
   assert.equal(answer.json.error, 'unsupported_token_type');
 });
 
+test('a form downloads what a GET does, with the rights of its token',
+  async () => {
+    const source = await world.source('People');
+    await world.cli(['sample', 'identities']);
+    await world.import(source, await world.sample(50));
+    const path = `/v3/non-employee-sources/${source.id}/non-employees/download`;
+    const post = (fields, query = '', headers = {}) =>
+      server.get(path + query, {
+        method: 'POST', headers: { 'Content-Type': FORM, ...headers },
+        body: encode(fields),
+      });
+    const token = await world.token(server);
+    for (const query of ['', '?bom=true&lineEnd=crlf&formulaGuard=true']) {
+      const got = await server.get(path + query, { token });
+      const form = await post({ access_token: token }, query);
+      assert.equal(form.status, 200, form.text);
+      assert.ok(form.body.equals(got.body));
+      for (const name of ['repr-digest', 'x-total-count',
+        'content-disposition', 'content-length'])
+        assert.equal(form.headers[name], got.headers[name], name);
+    }
+    const stranger = (await consoleTokens(new Browser(server), 'ann'))
+      .access_token;
+    assert.equal((await post({ access_token: stranger })).status, 403);
+    assert.equal((await post({ access_token: 'x' })).status, 401);
+    assert.equal((await post({})).status, 401);
+    assert.equal((await post({ access_token: '' })).status, 401);
+    // A header takes the form's place, for worse as for better.
+    assert.equal((await post({ access_token: token }, '',
+      { Authorization: `Bearer ${stranger}` })).status, 403);
+    // No other path takes a token from a form, and none from the address.
+    for (const at of ['/v3/non-employee-records/bulk-delete',
+      `${path}?access_token=${token}`])
+      assert.equal((await server.get(at, {
+        method: 'POST', headers: { 'Content-Type': FORM },
+        body: at.includes('?') ? '' : encode({ access_token: token }),
+      })).status, 401, at);
+    assert.doesNotMatch(server.log, new RegExp(token.slice(-40)));
+  });
+
 test('everybody has a rate limit of their own', async () => {
   const limited = await world.serve(
     ['--rate-limit', '3/60s', '--token-rate-limit', '1/60s']);

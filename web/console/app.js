@@ -3,16 +3,41 @@
 
 import * as session from './session.js';
 import { ask, button, h, link, loading, problem } from './ui.js';
+import * as access from './access.js';
 import * as home from './home.js';
+import * as people from './people.js';
+import * as requests from './requests.js';
+import * as sources from './sources.js';
+import * as transfer from './transfer.js';
 
 // Path pattern, screen; `{}` stands for an id.
 const SCREENS = [
   ['/', home.screen],
+  ['/people', people.screen],
+  ['/people/{}', people.detail],
+  ['/requests', requests.screen],
+  ['/requests/new', requests.create],
+  ['/requests/{}', requests.detail],
+  ['/approvals/{}', requests.approval],
+  ['/sources', sources.screen],
+  ['/sources/new', sources.create],
+  ['/sources/{}', sources.detail],
+  ['/sources/{}/upload', transfer.uploadScreen],
+  ['/sources/{}/export', transfer.exportScreen],
+  ['/identities', access.identities],
+  ['/tokens', access.tokens],
+  ['/audit', access.audit],
 ];
 
 // What stands in the navigation, and for whom.
 const PLACES = [
   ['/', 'Home', () => true],
+  ['/people', 'People', () => true],
+  ['/requests', 'Requests', () => true],
+  ['/sources', 'Sources', session.isAdmin],
+  ['/identities', 'Identities', session.isAdmin],
+  ['/tokens', 'Tokens', () => true],
+  ['/audit', 'Audit', session.isOrgAdmin],
 ];
 
 const app = document.getElementById('app');
@@ -86,7 +111,7 @@ async function show({ focus = true } = {}) {
         made.crumb ? h('p', { class: 'crumb' }, made.crumb) : '',
         title, made.lead ? h('p', null, made.lead) : ''),
       made.actions ? h('div', { class: 'row' }, made.actions) : ''),
-    made.content);
+    ...[made.content].flat());
   if (focus) {
     scrollTo(0, 0);
     title.focus({ preventScroll: true });

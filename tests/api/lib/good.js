@@ -74,6 +74,10 @@ export async function makeCalls(world, server) {
       return { ids, bad: { ids: [ids[0], builtIn.id] } };
     },
     exportRecords: async () => ({ ids: [source.id], bad: { query: 'bom=x' } }),
+    exportRecordsByForm: async () => ({
+      ids: [source.id], type: form.type, body: 'x=y',
+      bad: { query: 'bom=x' },
+    }),
     exportTemplate: async () =>
       ({ ids: [source.id], bad: { query: 'bom=x' } }),
     uploadRecords: async () => ({
