@@ -114,7 +114,7 @@ export class Caller {
   async settled(source) {
     const path = `/non-employee-sources/${source.id ?? source}` +
       '/non-employee-bulk-upload/status';
-    for (let turn = 0; turn < 400; turn++) {
+    for (let turn = 0; turn < 2400; turn++) {
       const job = await this.get(path);
       if (job.status !== 'PENDING' && job.status !== 'IN_PROGRESS')
         return job;
