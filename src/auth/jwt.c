@@ -6,6 +6,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 
@@ -104,6 +105,34 @@ jwt_key_load(struct str der, struct jwt_key *ret, struct error *err)
 }
 
 enum error_code
+jwt_key_public(struct str x, struct str y, struct jwt_key *ret,
+               struct error *err)
+{
+    unsigned char point[1 + 2 * POINT + 3] = {POINT_CONVERSION_UNCOMPRESSED};
+    char group[] = GROUP;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group,
+                               sizeof(group) - 1),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * POINT),
+        OSSL_PARAM_END};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    EVP_PKEY *pkey = NULL;
+    size_t x_len = 0, y_len = 0;
+    bool done = ctx != NULL && x.len == JWT_KID - 1 && y.len == JWT_KID - 1 &&
+                base64url_decode(x, point + 1, &x_len) && x_len == POINT &&
+                base64url_decode(y, point + 1 + POINT, &y_len) &&
+                y_len == POINT && EVP_PKEY_fromdata_init(ctx) == 1 &&
+                EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    ERR_clear_error();
+    if (!done)
+        return error_set(err, ERR_VALUE,
+                         "the public key is not a point on " GROUP);
+    return describe(pkey, ret, err);
+}
+
+enum error_code
 jwt_key_save(const struct jwt_key *key, struct buf *der, struct error *err)
 {
     PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key->pkey);
@@ -178,20 +207,23 @@ add_base64url(struct buf *to, const void *bytes, size_t len)
         to->len += base64url_encode(bytes, len, at);
 }
 
-enum error_code
-jwt_sign(const struct jwt_key *key, struct str payload, struct buf *to,
-         struct error *err)
+/* Append HEADER.PAYLOAD.SIGNATURE; says where the payload begins and ends. */
+static enum error_code
+sign(const struct jwt_key *key, const char *type, struct str payload,
+     struct buf *to, size_t *ret_begin, size_t *ret_end, struct error *err)
 {
     unsigned char der[DER_MAX], signature[JWT_SIGNATURE];
     char header[128];
     size_t start = to->len, der_len = sizeof(der);
     int header_len = snprintf(
         header, sizeof(header),
-        "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}", key->kid);
+        "{\"alg\":\"ES256\",\"typ\":\"%s\",\"kid\":\"%s\"}", type, key->kid);
 
     add_base64url(to, header, (size_t)header_len);
     buf_char(to, '.');
+    *ret_begin = to->len;
     add_base64url(to, payload.at, payload.len);
+    *ret_end = to->len;
     if (to->failed)
         return error_internal(err, "no room for a token");
 
@@ -209,8 +241,32 @@ jwt_sign(const struct jwt_key *key, struct str payload, struct buf *to,
         return openssl_failed(err, "signing a token");
     buf_char(to, '.');
     add_base64url(to, signature, sizeof(signature));
-    if (to->failed || to->len - start > JWT_MAX)
+    return to->failed ? error_internal(err, "no room for a token") : ERR_OK;
+}
+
+enum error_code
+jwt_sign(const struct jwt_key *key, struct str payload, struct buf *to,
+         struct error *err)
+{
+    size_t start = to->len, begin, end;
+    enum error_code rc = sign(key, "JWT", payload, to, &begin, &end, err);
+
+    if (rc == ERR_OK && to->len - start > JWT_MAX)
         return error_internal(err, "no room for a token");
+    return rc;
+}
+
+enum error_code
+jws_sign(const struct jwt_key *key, const char *type, struct str payload,
+         struct buf *to, struct error *err)
+{
+    size_t begin, end;
+    enum error_code rc = sign(key, type, payload, to, &begin, &end, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    memmove(to->data + begin, to->data + end, to->len - end + 1);
+    to->len -= end - begin;
     return ERR_OK;
 }
 
@@ -225,7 +281,8 @@ text_is(const json_t *object, const char *name, const char *want)
 /* RFC 8725 section 3.1: the algorithm is ours to choose, not the token's; one
  * that says anything else never reaches a key. */
 static enum error_code
-check_header(const json_t *header, struct jwt *jwt, struct error *err)
+check_header(const json_t *header, const char *type, struct jwt *jwt,
+             struct error *err)
 {
     const char *kid = json_string_value(json_object_get(header, "kid"));
 
@@ -234,13 +291,28 @@ check_header(const json_t *header, struct jwt *jwt, struct error *err)
     if (!text_is(header, "alg", "ES256"))
         return jwt_refuse(err, JWT_FORGED);
     /* "crit" names extensions that must be understood, and there are none. */
-    if (!text_is(header, "typ", "JWT") ||
+    if (!text_is(header, "typ", type) ||
         json_object_get(header, "crit") != NULL)
         return jwt_refuse(err, JWT_MALFORMED);
     if (kid == NULL || strlen(kid) != JWT_KID - 1)
         return jwt_refuse(err, JWT_FORGED);
     memcpy(jwt->kid, kid, JWT_KID);
     return ERR_OK;
+}
+
+static enum error_code
+read_header(struct str text, const char *type, struct jwt *jwt,
+            struct error *err)
+{
+    json_t *object = NULL;
+    enum error_code rc = json_read(text, &object, err);
+
+    if (rc == ERR_UNAVAILABLE)
+        return rc;
+    rc = json_is_object(object) ? check_header(object, type, jwt, err)
+                                : jwt_refuse(err, JWT_MALFORMED);
+    json_decref(object);
+    return rc;
 }
 
 enum error_code
@@ -262,14 +334,9 @@ jwt_parse(struct str token, struct jwt *ret, struct error *err)
         !base64url_decode(header, decoded, &header_len))
         return jwt_refuse(err, JWT_MALFORMED);
 
-    json_t *object = NULL;
-    enum error_code rc = json_read(str_n(decoded, header_len), &object, err);
+    enum error_code rc = read_header(str_n(decoded, header_len), "JWT", ret,
+                                     err);
 
-    if (rc == ERR_UNAVAILABLE)
-        return rc;
-    rc = json_is_object(object) ? check_header(object, ret, err)
-                                : jwt_refuse(err, JWT_MALFORMED);
-    json_decref(object);
     if (rc == ERR_OK && signature_len != JWT_SIGNATURE)
         rc = jwt_refuse(err, JWT_FORGED);
     return rc;
@@ -294,4 +361,39 @@ jwt_verify(const struct jwt *jwt, const struct jwt_key *key, struct error *err)
     EVP_MD_CTX_free(ctx);
     ERR_clear_error(); /* a wrong signature is no failure of the library */
     return good ? ERR_OK : jwt_refuse(err, JWT_FORGED);
+}
+
+enum error_code
+jws_verify(struct str text, const char *type, struct str payload,
+           const struct jwt_key *key, struct error *err)
+{
+    CLEANUP(buf_done) struct buf all;
+    struct str rest = text;
+    struct str header = str_cut(&rest, '.');
+    struct str nothing = str_cut(&rest, '.');
+    char decoded[JWT_MAX];
+    size_t header_len, len;
+    struct jwt jwt;
+
+    buf_init(&all, BASE64_SIZE(payload.len) + JWT_MAX);
+    if (text.len > JWT_MAX || rest.at == NULL || nothing.len != 0 ||
+        !base64url_decode(rest, decoded, &len) || len != JWT_SIGNATURE)
+        return jwt_refuse(err, JWT_MALFORMED);
+    memcpy(jwt.signature, decoded, JWT_SIGNATURE);
+    if (!base64url_decode(header, decoded, &header_len))
+        return jwt_refuse(err, JWT_MALFORMED);
+    enum error_code rc = read_header(str_n(decoded, header_len), type, &jwt,
+                                     err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (strcmp(jwt.kid, key->kid) != 0)
+        return jwt_refuse(err, JWT_FORGED);
+    buf_str(&all, header);
+    buf_char(&all, '.');
+    add_base64url(&all, payload.at, payload.len);
+    if (all.failed)
+        return error_busy(err, "no memory for a signature");
+    jwt.signed_part = buf_view(&all);
+    return jwt_verify(&jwt, key, err);
 }

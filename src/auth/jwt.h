@@ -44,6 +44,10 @@ enum error_code jwt_key_load(struct str der, struct jwt_key *ret,
                              struct error *err) MUST_USE;
 enum error_code jwt_key_save(const struct jwt_key *key, struct buf *der,
                              struct error *err) MUST_USE;
+/* The public half alone, from its point; it only verifies. ERR_VALUE when that
+ * is not a point of the curve. */
+enum error_code jwt_key_public(struct str x, struct str y, struct jwt_key *ret,
+                               struct error *err) MUST_USE;
 /* Another hold on the same key. */
 struct jwt_key jwt_key_ref(const struct jwt_key *key);
 void jwt_key_done(struct jwt_key *key);
@@ -67,6 +71,17 @@ enum error_code jwt_parse(struct str token, struct jwt *ret,
                           struct error *err) MUST_USE;
 
 enum error_code jwt_verify(const struct jwt *jwt, const struct jwt_key *key,
+                           struct error *err) MUST_USE;
+
+/* A signature that lies beside what is signed (RFC 7515 appendix F): append
+ * HEADER..SIGNATURE. `type` says what it is for, so that no such text is ever
+ * taken for a token or the other way round. */
+enum error_code jws_sign(const struct jwt_key *key, const char *type,
+                         struct str payload, struct buf *to,
+                         struct error *err) MUST_USE;
+/* Did `key` sign `payload`? ERR_UNAUTHENTICATED. */
+enum error_code jws_verify(struct str text, const char *type,
+                           struct str payload, const struct jwt_key *key,
                            struct error *err) MUST_USE;
 
 #endif

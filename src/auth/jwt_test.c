@@ -546,6 +546,69 @@ keys_of_another_kind_are_refused(void **state)
     }
 }
 
+/* ---- signatures beside what they sign ---------------------------------- */
+
+static void
+detached_signature_is_of_one_text_type_and_key(void **state)
+{
+    CLEANUP(buf_done) struct buf text, token;
+    struct jwt_key public, other;
+    struct jwt jwt;
+    struct str signed_text = STR("{\"a\":1}");
+
+    (void)state;
+    buf_init(&text, 1000);
+    buf_init(&token, 1000);
+    assert_int_equal(
+        jwt_key_public(str_of(keys[0].x), str_of(keys[0].y), &public, NULL),
+        ERR_OK);
+    assert_int_equal(
+        jwt_key_public(str_of(keys[1].x), str_of(keys[1].y), &other, NULL),
+        ERR_OK);
+    assert_string_equal(public.kid, keys[0].kid);
+    assert_int_equal(jws_sign(&keys[0], "t+jws", signed_text, &text, NULL),
+                     ERR_OK);
+    assert_non_null(strstr(text.data, ".."));
+    const struct {
+        const char *label, *type;
+        struct str text, payload;
+        const struct jwt_key *key;
+        enum error_code want;
+    } cases[] = {
+        {"as it was signed", "t+jws", buf_view(&text), signed_text, &public,
+         ERR_OK},
+        {"another text", "t+jws", buf_view(&text), STR("{\"a\":2}"), &public,
+         ERR_UNAUTHENTICATED},
+        {"another type", "u+jws", buf_view(&text), signed_text, &public,
+         ERR_UNAUTHENTICATED},
+        {"another key", "t+jws", buf_view(&text), signed_text, &other,
+         ERR_UNAUTHENTICATED},
+        {"cut", "t+jws", str_n(text.data, text.len - 4), signed_text, &public,
+         ERR_UNAUTHENTICATED},
+        {"nothing", "t+jws", STR(""), signed_text, &public,
+         ERR_UNAUTHENTICATED},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        print_message("%s\n", cases[i].label);
+        assert_int_equal(jws_verify(cases[i].text, cases[i].type,
+                                    cases[i].payload, cases[i].key, NULL),
+                         cases[i].want);
+    }
+    /* Neither is the other. */
+    assert_int_equal(jwt_sign(&keys[0], signed_text, &token, NULL), ERR_OK);
+    assert_int_equal(
+        jws_verify(buf_view(&token), "JWT", signed_text, &public, NULL),
+        ERR_UNAUTHENTICATED);
+    assert_int_equal(jwt_parse(buf_view(&text), &jwt, NULL),
+                     ERR_UNAUTHENTICATED);
+    assert_int_equal(
+        jwt_key_public(str_of(keys[0].x), str_of(keys[1].y), &other, NULL),
+        ERR_VALUE);
+    jwt_key_done(&public);
+    jwt_key_done(&other);
+}
+
 int
 main(void)
 {
@@ -560,6 +623,7 @@ main(void)
         cmocka_unit_test(a_saved_key_is_the_same_key),
         cmocka_unit_test(the_example_of_the_standard_verifies),
         cmocka_unit_test(keys_of_another_kind_are_refused),
+        cmocka_unit_test(detached_signature_is_of_one_text_type_and_key),
     };
 
     return cmocka_run_group_tests(tests, make_keys, drop_keys);

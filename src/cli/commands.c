@@ -225,6 +225,51 @@ const struct cli_command cli_commands[] = {
                   "a head noted before, which must still be in a chain"}},
      .run = cmd_audit_verify},
 
+    {.name = "backup",
+     .uses = DB,
+     .help = "Write everything into one file. While servers run, and as one "
+             "state: sources, people with their history, requests, "
+             "identities, clients, keys, the audit and uploads that wait. "
+             "The file has sums of all its pieces and the registry's "
+             "signature, and appears only when it is complete. It lets its "
+             "reader in: keep it as the database itself.",
+     .options = {{"output", "FILE", OPTION_MUST,
+                  "where to, or - for standard output"},
+                 {"without-keys", NULL, OPTION_MAY,
+                  "leave out the keys that sign access tokens: where it is "
+                  "restored every token must be fetched again"}},
+     .run = cmd_backup},
+    {.name = "verify",
+     .argument = "FILE",
+     .uses = USED_ALWAYS,
+     .help = "Check a backup. Needs no server and no database: sums, counts "
+             "and signature. What is wrong is named on standard error, and "
+             "the exit code is 1.",
+     .options = {{"key", "KEY", OPTION_MAY,
+                  "who must have signed it: the fingerprint that backup "
+                  "printed, or a file with the JWKS of the registry (whoever "
+                  "the file names)"}},
+     .run = cmd_verify},
+    {.name = "restore",
+     .argument = "FILE",
+     .uses = DB,
+     .help = "Put a backup into an empty database. The file is verified "
+             "first, and either all of it is there in the end, with the same "
+             "CSV of every source, or nothing.",
+     .options = {{"key", "KEY", OPTION_MAY,
+                  "who must have signed it, as for verify (whoever the file "
+                  "names)"}},
+     .run = cmd_restore},
+    {.name = "copy",
+     .uses = USED_ALWAYS,
+     .help = "Copy a whole database into another, empty one. From SQLite to "
+             "PostgreSQL or back, all of it or nothing; the CSV of every "
+             "source is compared in the end. Stop the servers of the old one "
+             "first, or what they write meanwhile is not in the copy.",
+     .options = {{"from", "URL", OPTION_MUST, "the database that is there"},
+                 {"to", "URL", OPTION_MUST, "the one to fill"}},
+     .run = cmd_copy},
+
     {.name = "serve",
      .uses = DB | USED_BY_SERVE,
      .help = "Serve the API until SIGTERM or SIGINT. Prints \"listening on "

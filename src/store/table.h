@@ -35,7 +35,7 @@ struct table {
     bool update;
     bool numbers;  /* the database numbers rows that have no key */
     unsigned page; /* rows read at once; 0: many */
-    struct column column[TABLE_COLUMNS_MAX]; /* ends with a NULL name */
+    struct column column[TABLE_COLUMNS_MAX + 1]; /* ends with a NULL name */
 };
 
 /* In such an order that a row never refers to one that comes later. */
