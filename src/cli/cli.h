@@ -108,7 +108,7 @@ cli_run cmd_client_create, cmd_client_list, cmd_client_delete;
 cli_run cmd_source_create, cmd_source_list;
 cli_run cmd_key_rotate, cmd_key_list;
 cli_run cmd_import, cmd_export, cmd_sample, cmd_sample_identities;
-cli_run cmd_audit_list, cmd_audit_verify;
+cli_run cmd_audit_list, cmd_audit_verify, cmd_check;
 cli_run cmd_backup, cmd_verify, cmd_restore, cmd_copy;
 cli_run cmd_serve;
 

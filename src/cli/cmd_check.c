@@ -7,7 +7,7 @@
 
 #include "base/secret.h"
 #include "cli/view.h"
-#include "store/chain.h"
+#include "store/check.h"
 #include "store/source_store.h"
 
 /* One line per problem, at once: there may be many. */
@@ -144,4 +144,32 @@ cmd_audit_verify(struct cli *cli, struct error *err)
     free(heads.head);
     db_read_end(heads.tx);
     return rc == ERR_OK ? conclude(cli, verify.problems, err) : rc;
+}
+
+/* --- check ------------------------------------------------------------- */
+
+enum error_code
+cmd_check(struct cli *cli, struct error *err)
+{
+    struct check check = {.problem = print_problem};
+    struct db_tx *tx;
+    enum error_code rc = cli_open(cli, err);
+
+    if (rc == ERR_OK)
+        rc = db_read_begin(cli->db, &tx, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = check_run(cli->db, tx, &check, err);
+    db_read_end(tx);
+    if (rc != ERR_OK)
+        return rc;
+    jw_object(&cli->json);
+    jw_member_int(&cli->json, "tables", check.tables);
+    jw_member_int(&cli->json, "rows", check.rows);
+    jw_member_int(&cli->json, "records", check.records);
+    jw_member_int(&cli->json, "changes", check.changes);
+    jw_member_int(&cli->json, "auditRows", check.audit_rows);
+    jw_member_int(&cli->json, "problems", check.problems);
+    jw_object_end(&cli->json);
+    return conclude(cli, check.problems, err);
 }

@@ -225,6 +225,15 @@ const struct cli_command cli_commands[] = {
                   "a head noted before, which must still be in a chain"}},
      .run = cmd_audit_verify},
 
+    {.name = "check",
+     .uses = DB,
+     .help = "Find what is wrong in a database. As one state, while servers "
+             "run: references, counters, keys, the line of every person "
+             "against the columns, history against what there is, requests, "
+             "uploads, all chains as \"audit verify\" does, and SQLite's own "
+             "pages and indexes. Each problem is a line on standard error, "
+             "and the exit code is 1. Prints how much was read.",
+     .run = cmd_check},
     {.name = "backup",
      .uses = DB,
      .help = "Write everything into one file. While servers run, and as one "

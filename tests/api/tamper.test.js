@@ -41,6 +41,18 @@ test('a person changed behind its back is named, and exit is 1', async () => {
   assert.match(stderr, /\nnelm: 1 problem, see above\n$/);
 });
 
+test('nelm check says what does not fit, and exit is 1', async () => {
+  await world.sql(
+    'UPDATE record SET line = rtrim(line) WHERE account_name = \'user.3\'');
+  const whole = await world.json('check');
+  assert.equal(whole.problems, 0);
+  assert.equal(whole.records, 3);
+  await world.sql('UPDATE source SET record_count = 9');
+  const { stdout, stderr } = await world.cli(['check'], { code: 1 });
+  assert.ok(JSON.parse(stdout).problems > 0);
+  assert.match(stderr, /source 1: record_count is 9 and there are 3\n/);
+});
+
 test('a head that is none is wrong usage', async () => {
   await world.cli(['audit', 'verify', '--head', 'abc'], { code: 2 });
 });
