@@ -107,6 +107,7 @@ const struct route api_routes[] = {
      .scope = SCOPE_NELM_READ,
      .token_in_form = true,
      .max_body = FORM_BODY_BYTES,
+     .secret = true,
      .may_be_quick = true,
      .handler = transfer_api_export,
      .summary = "The same for a form of a browser, which carries the token"},
