@@ -16,6 +16,9 @@
 #define PIECE_BYTES ((size_t)4 << 20) /* then a new one begins */
 #define MANIFEST_BYTES ((size_t)32 << 20)
 
+const char *const backup_kinds[] = {
+    [COLUMN_INT] = "integer", [COLUMN_TEXT] = "text", [COLUMN_BLOB] = "bytes"};
+
 struct run {
     struct db_tx *tx;
     const struct backup_progress *progress;
@@ -98,18 +101,20 @@ end_piece(struct run *run, const struct table *table, unsigned *number,
 static void
 note_table(struct run *run, const struct table *table, int64_t rows)
 {
-    static const char *const kinds[] = {"integer", "text", "bytes"};
     struct jw *json = &run->table_json;
 
     jw_object(json);
     jw_member_text(json, "name", table->name);
+    jw_member_text(json, "of", table->of ? table->of : table->name);
+    jw_member_int(json, "keys", (int64_t)table->keys);
+    jw_member_bool(json, "update", table->update);
     jw_member_int(json, "rows", rows);
     jw_key(json, "columns");
     jw_array(json);
     for (size_t i = 0; i < table_columns(table); i++) {
         jw_object(json);
         jw_member_text(json, "name", table->column[i].name);
-        jw_member_text(json, "kind", kinds[table->column[i].kind]);
+        jw_member_text(json, "kind", backup_kinds[table->column[i].kind]);
         jw_object_end(json);
     }
     jw_array_end(json);

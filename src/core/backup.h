@@ -65,7 +65,8 @@ enum error_code backup_verify(int fd, const struct backup_check *check,
                               struct error *err) MUST_USE;
 
 /* backup_verify(), then everything into `db`, whose schema this makes, or
- * nothing. In the end the CSV of every source is what the manifest says. */
+ * nothing. A backup of an older schema is upgraded as that database would have
+ * been. In the end the CSV of every source is what the manifest says. */
 enum error_code backup_restore(int fd, struct db *db,
                                const struct backup_check *check,
                                const struct backup_progress *progress,
@@ -85,6 +86,7 @@ enum error_code backup_copy(struct db *from, struct db *to,
 #define BACKUP_MANIFEST "manifest.json"
 #define BACKUP_SIGNATURE "manifest.jws"
 #define BACKUP_TYPE "nelm-backup+jws"
+extern const char *const backup_kinds[3]; /* of columns, by enum column_kind */
 
 /* ERR_CONFLICT when there is a registry in it. */
 enum error_code backup_require_empty(struct db_tx *tx,

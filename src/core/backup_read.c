@@ -134,6 +134,8 @@ check_version(const json_t *object, struct error *err)
 
     if (strcmp(text_of(object, "format"), "nelm backup") != 0 || version < 1)
         return error_set(err, ERR_CONTENT, "the file is no backup of nelm");
+    if (schema < 1)
+        return error_set(err, ERR_CONTENT, "the backup has no schema version");
     if (version > BACKUP_VERSION)
         return error_set(err, ERR_CONFLICT,
                          "the backup has format version %" PRId64
@@ -385,10 +387,11 @@ struct restore {
     struct db *db;
     struct db_tx *tx;
     struct sums want;
-    struct table table; /* whose pieces come, as the manifest has it */
-    const char *names;  /* of its columns, owned by the manifest */
+    struct table *tables; /* as the manifest has them */
+    size_t table_count;
+    const struct table *table; /* whose pieces come */
     struct table_writer writer;
-    bool open;
+    bool upgrade; /* the file is of an older schema */
 };
 
 enum error_code
@@ -440,32 +443,93 @@ read_sums(const json_t *manifest, struct sums *ret, struct error *err)
     return ERR_OK;
 }
 
-/* The table of our list with the columns that the file has of it. */
+/* Names from the file become part of statements. */
 static bool
-find_table(const json_t *manifest, struct str name, struct table *ret)
+is_name(const char *name)
 {
-    const json_t *item, *column;
-    size_t i, j;
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-    json_array_foreach(json_object_get(manifest, "tables"), i, item)
-    {
-        if (!str_eq(str_of(text_of(item, "name")), name))
-            continue;
-        for (size_t known = 0; known < table_count; known++) {
-            const struct table *table = &table_list[known];
+    return len > 0 && len < 64 && name[len] == '\0';
+}
 
-            if (!str_eq(str_of(table->name), name))
-                continue;
-            *ret = *table;
-            json_array_foreach(json_object_get(item, "columns"), j,
-                               column) if (j >= table_columns(table) ||
-                                           strcmp(text_of(column, "name"),
-                                                  table->column[j].name) !=
-                                               0) return false;
-            return j == table_columns(table);
+static bool
+read_column(const json_t *item, struct column *ret)
+{
+    ret->name = text_of(item, "name");
+    for (int kind = 0; kind < 3; kind++)
+        if (strcmp(text_of(item, "kind"), backup_kinds[kind]) == 0) {
+            ret->kind = (enum column_kind)kind;
+            return is_name(ret->name);
         }
+    return false;
+}
+
+static bool
+read_table(const json_t *item, struct table *ret)
+{
+    const json_t *columns = json_object_get(item, "columns"), *column;
+    size_t count = json_array_size(columns), i;
+
+    *ret = (struct table){
+        .name = text_of(item, "name"),
+        .of = text_of(item, "of"),
+        .keys = (size_t)number_of(item, "keys"),
+        .update = json_is_true(json_object_get(item, "update")),
+    };
+    if (!is_name(ret->name) || !is_name(ret->of) || count == 0 ||
+        count > TABLE_COLUMNS_MAX || ret->keys < 1 || ret->keys > count ||
+        (ret->update && ret->keys == count))
+        return false;
+    json_array_foreach(
+        columns, i,
+        column) if (!read_column(column, &ret->column[i])) return false;
+    return true;
+}
+
+/* Is it what this program has under that name? */
+static bool
+is_ours(const struct table *table)
+{
+    for (size_t i = 0; i < table_count; i++) {
+        const struct table *ours = &table_list[i];
+
+        if (strcmp(ours->name, table->name) != 0)
+            continue;
+        if (table_columns(ours) != table_columns(table) ||
+            strcmp(ours->of ? ours->of : ours->name, table->of) != 0 ||
+            ours->keys != table->keys || ours->update != table->update)
+            return false;
+        for (size_t j = 0; j < table_columns(ours); j++)
+            if (strcmp(ours->column[j].name, table->column[j].name) != 0 ||
+                ours->column[j].kind != table->column[j].kind)
+                return false;
+        return true;
     }
     return false;
+}
+
+static enum error_code
+read_tables(struct restore *restore, struct error *err)
+{
+    const json_t *list = json_object_get(restore->file->manifest, "tables");
+    const json_t *item;
+    size_t i;
+
+    restore->table_count = json_array_size(list);
+    restore->tables = calloc(restore->table_count + 1, sizeof(struct table));
+    if (restore->tables == NULL)
+        return error_busy(err, "no memory for the tables");
+    json_array_foreach(list, i, item) if (
+        !read_table(item, &restore->tables[i]) ||
+        (!restore->upgrade &&
+         !is_ours(
+             &restore
+                  ->tables[i]))) return error_set(err, ERR_CONTENT,
+                                                  "the manifest has a table "
+                                                  "\"%.60s\" that is not "
+                                                  "one of this schema version",
+                                                  text_of(item, "name"));
+    return ERR_OK;
 }
 
 static enum error_code
@@ -473,11 +537,11 @@ end_table(struct restore *restore, struct error *err)
 {
     enum error_code rc = ERR_OK;
 
-    if (!restore->open)
+    if (restore->table == NULL)
         return rc;
     rc = table_flush(&restore->writer, err);
     table_write_end(&restore->writer);
-    restore->open = false;
+    restore->table = NULL;
     return rc;
 }
 
@@ -489,23 +553,21 @@ take_table(struct restore *restore, const char *piece, struct error *err)
     struct str tables = str_cut(&rest, '/');
     struct str name = str_cut(&rest, '/');
 
-    if (!str_eq(tables, STR("tables")) || rest.at == NULL)
-        return error_set(err, ERR_CONTENT, "\"%s\" is no piece of a backup",
-                         piece);
-    if (restore->open && str_eq(name, str_of(restore->table.name)))
+    if (restore->table != NULL && str_eq(name, str_of(restore->table->name)))
         return ERR_OK;
     enum error_code rc = end_table(restore, err);
 
+    for (size_t i = 0; rc == ERR_OK && i < restore->table_count; i++) {
+        if (!str_eq(tables, STR("tables")) || rest.at == NULL ||
+            !str_eq(name, str_of(restore->tables[i].name)))
+            continue;
+        restore->table = &restore->tables[i];
+        table_write_begin(&restore->writer, restore->tx, restore->table);
+        return ERR_OK;
+    }
     if (rc != ERR_OK)
         return rc;
-    if (!find_table(restore->file->manifest, name, &restore->table))
-        return error_set(err, ERR_CONTENT,
-                         "the backup has a table \"%.*s\" that this program "
-                         "does not know, or knows with other columns",
-                         STR_ARG(name));
-    table_write_begin(&restore->writer, restore->tx, &restore->table);
-    restore->open = true;
-    return ERR_OK;
+    return error_set(err, ERR_CONTENT, "\"%s\" is no piece of a backup", piece);
 }
 
 static enum error_code
@@ -526,7 +588,7 @@ load_piece(struct restore *restore, const char *name, struct error *err)
     enum error_code rc = take_table(restore, name, err);
 
     while (rc == ERR_OK && at < end) {
-        if (!row_text_read(&at, end, &restore->table, row))
+        if (!row_text_read(&at, end, restore->table, row))
             return error_set(err, ERR_CONTENT,
                              "\"%s\" has a line that cannot be read", name);
         rc = table_write(&restore->writer, row, err);
@@ -576,23 +638,30 @@ note_restore(struct db_tx *tx, const struct backup_summary *from,
                      err);
 }
 
+/* Everything that the file has, into a schema of its version. */
 static enum error_code
-restore_work(struct db_tx *tx, void *context, struct error *err)
+load(struct db_tx *tx, struct restore *restore, struct error *err)
 {
-    struct restore *restore = context;
-    SUMS found = SUMS_INIT;
     enum error_code rc = backup_require_empty(tx, err);
 
     restore->tx = tx;
-    restore->open = false;
-    if (rc == ERR_OK)
-        rc = table_clear_all(tx, err);
+    restore->table = NULL;
+    for (size_t i = restore->table_count; rc == ERR_OK && i-- > 0;)
+        rc = table_clear(tx, &restore->tables[i], err);
     if (rc == ERR_OK)
         rc = load_pieces(restore, err);
-    if (restore->open)
+    if (restore->table != NULL)
         table_write_end(&restore->writer);
-    if (rc == ERR_OK)
-        rc = table_renumber_all(restore->db, tx, err);
+    return rc;
+}
+
+/* What makes it this registry again, if it is. */
+static enum error_code
+conclude(struct db_tx *tx, struct restore *restore, struct error *err)
+{
+    SUMS found = SUMS_INIT;
+    enum error_code rc = table_renumber_all(restore->db, tx, err);
+
     if (rc == ERR_OK && !restore->file->ret->keys)
         rc = token_key_create(tx, err);
     if (rc == ERR_OK)
@@ -601,6 +670,54 @@ restore_work(struct db_tx *tx, void *context, struct error *err)
         rc = sums_compare(&restore->want, &found, err);
     if (rc == ERR_OK)
         rc = note_restore(tx, restore->file->ret, err);
+    return rc;
+}
+
+static enum error_code
+load_work(struct db_tx *tx, void *context, struct error *err)
+{
+    return load(tx, context, err);
+}
+
+static enum error_code
+conclude_work(struct db_tx *tx, void *context, struct error *err)
+{
+    return conclude(tx, context, err);
+}
+
+static enum error_code
+restore_work(struct db_tx *tx, void *context, struct error *err)
+{
+    enum error_code rc = load(tx, context, err);
+
+    return rc == ERR_OK ? conclude(tx, context, err) : rc;
+}
+
+static enum error_code
+clear_work(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    return table_clear_all(tx, err);
+}
+
+/* Steps of the schema are transactions of their own, so here nothing is what
+ * is left after a failure because it is taken away again. */
+static enum error_code
+restore_older(struct restore *restore, int version, struct error *err)
+{
+    struct db *db = restore->db;
+    enum error_code rc = migrate_make(db, version, err);
+
+    if (rc == ERR_OK)
+        rc = db_write(db, load_work, restore, err);
+    if (rc != ERR_OK)
+        return rc;
+    rc = migrate_run(db, chain_seal, NULL, err);
+    if (rc == ERR_OK)
+        rc = db_write(db, conclude_work, restore, err);
+    if (rc != ERR_OK) {
+        /* Why it failed matters more than that this failed as well. */
+        enum error_code cleared UNUSED = db_write(db, clear_work, NULL, NULL);
+    }
     return rc;
 }
 
@@ -615,19 +732,17 @@ backup_restore(int fd, struct db *db, const struct backup_check *check,
     file_init(&file, fd, check, progress, ret);
     enum error_code rc = verify_file(&file, err);
 
-    if (rc == ERR_OK && ret->schema_version != migrate_latest())
-        rc = error_set(err, ERR_CONFLICT,
-                       "the backup has schema version %" PRId64
-                       " and this program needs version %d: restore it with "
-                       "%.40s, then run \"nelm migrate\"",
-                       ret->schema_version, migrate_latest(),
-                       text_of(file.manifest, "program"));
+    restore.upgrade = ret->schema_version != migrate_latest();
+    if (rc == ERR_OK)
+        rc = read_tables(&restore, err);
     if (rc == ERR_OK)
         rc = read_sums(file.manifest, &restore.want, err);
-    if (rc == ERR_OK)
-        rc = migrate_run(db, chain_seal, NULL, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && restore.upgrade)
+        rc = restore_older(&restore, (int)ret->schema_version, err);
+    else if (rc == ERR_OK &&
+             (rc = migrate_run(db, chain_seal, NULL, err)) == ERR_OK)
         rc = db_write(db, restore_work, &restore, err);
     sums_done(&restore.want);
+    free(restore.tables);
     return rc;
 }

@@ -37,6 +37,7 @@ migrate_version(struct db *db, int *ret, struct error *err)
 }
 
 struct step {
+    int target;
     db_work *finish;
     int found; /* version before the step */
 };
@@ -48,10 +49,15 @@ take_step(struct db_tx *tx, void *context, struct error *err)
     struct step *step = context;
     enum error_code rc = tx->driver->version(tx, &step->found, err);
 
-    if (rc != ERR_OK || step->found == migrate_latest())
+    if (rc != ERR_OK || step->found == step->target)
         return rc;
     if (step->found > migrate_latest())
         return newer(step->found, err);
+    if (step->found > step->target)
+        return error_set(err, ERR_CONFLICT,
+                         "the database has schema version %d already and %d "
+                         "is asked for: give one that is not there yet",
+                         step->found, step->target);
     /* Files are given in the order of their numbers, 0001 first. */
     assert(strtol(migrations[step->found].name, NULL, 10) == step->found + 1);
     rc = tx->driver->migrate(tx, step->found + 1, migrations[step->found].name,
@@ -61,23 +67,38 @@ take_step(struct db_tx *tx, void *context, struct error *err)
     return rc;
 }
 
-enum error_code
-migrate_run(struct db *db, db_work *finish, int *ret_from, struct error *err)
+static enum error_code
+take_steps(struct db *db, struct step *step, int *ret_from, struct error *err)
 {
-    struct step step = {.finish = finish};
     int from = -1;
 
     do {
-        enum error_code rc = db_write(db, take_step, &step, err);
+        enum error_code rc = db_write(db, take_step, step, err);
 
         if (rc != ERR_OK)
             return rc;
         if (from < 0)
-            from = step.found;
-    } while (step.found < migrate_latest());
+            from = step->found;
+    } while (step->found < step->target);
     if (ret_from != NULL)
         *ret_from = from;
     return ERR_OK;
+}
+
+enum error_code
+migrate_run(struct db *db, db_work *finish, int *ret_from, struct error *err)
+{
+    struct step step = {.target = migrate_latest(), .finish = finish};
+
+    return take_steps(db, &step, ret_from, err);
+}
+
+enum error_code
+migrate_make(struct db *db, int version, struct error *err)
+{
+    struct step step = {.target = version};
+
+    return take_steps(db, &step, NULL, err);
 }
 
 enum error_code

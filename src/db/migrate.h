@@ -24,6 +24,11 @@ enum error_code migrate_version(struct db *db, int *ret,
 enum error_code migrate_run(struct db *db, db_work *finish, int *ret_from,
                             struct error *err) MUST_USE;
 
+/* Make the schema that version had, to be filled with rows of that time.
+ * ERR_CONFLICT when the database is beyond it. */
+enum error_code migrate_make(struct db *db, int version,
+                             struct error *err) MUST_USE;
+
 /* ERR_OK when the database is of migrate_latest(); else ERR_CONFLICT with a
  * text naming both versions and the command that helps. */
 enum error_code migrate_check(struct db *db, struct error *err) MUST_USE;

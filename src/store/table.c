@@ -362,18 +362,23 @@ table_write_end(struct table_writer *writer)
 /* ---- all ------------------------------------------------------------- */
 
 enum error_code
+table_clear(struct db_tx *tx, const struct table *table, struct error *err)
+{
+    char sql[120];
+
+    if (table->update)
+        return ERR_OK;
+    snprintf(sql, sizeof(sql), "DELETE FROM %.63s", stored_in(table));
+    return db_run(db_query_text(tx, sql), NULL, err);
+}
+
+enum error_code
 table_clear_all(struct db_tx *tx, struct error *err)
 {
     enum error_code rc = ERR_OK;
 
-    for (size_t i = table_count; rc == ERR_OK && i-- > 0;) {
-        char sql[80];
-
-        if (table_list[i].update)
-            continue;
-        snprintf(sql, sizeof(sql), "DELETE FROM %s", table_list[i].name);
-        rc = db_run(db_query_text(tx, sql), NULL, err);
-    }
+    for (size_t i = table_count; rc == ERR_OK && i-- > 0;)
+        rc = table_clear(tx, &table_list[i], err);
     return rc;
 }
 

@@ -93,7 +93,10 @@ enum error_code table_flush(struct table_writer *writer,
                             struct error *err) MUST_USE;
 void table_write_end(struct table_writer *writer);
 
-/* Delete all rows of all tables, such as the schema itself made. */
+/* Delete all rows of the table. */
+enum error_code table_clear(struct db_tx *tx, const struct table *table,
+                            struct error *err) MUST_USE;
+/* Of all tables, such as the schema itself made. */
 enum error_code table_clear_all(struct db_tx *tx, struct error *err) MUST_USE;
 /* After rows were written: new ones are to get numbers behind theirs. */
 enum error_code table_renumber_all(struct db *db, struct db_tx *tx,

@@ -2,6 +2,7 @@
 // a backup is found and named.
 
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -263,6 +264,64 @@ test('what was changed inside is named', async (t) => {
   await change('a newer schema', /schema version 1000 .*use a newer nelm/,
     () => write('nelm-backup.json', read('nelm-backup.json')
       .replace(/"schemaVersion":\d+/, '"schemaVersion":1000')));
+});
+
+// What a backup of schema version 4 was, made and signed here, without nelm:
+// no chains.
+async function olderBackup() {
+  const dir = path.join(world.dir, 'older');
+  fs.cpSync(unpacked, dir, { recursive: true });
+  const at = (name) => path.join(dir, name);
+  const edit = (name, change) =>
+    fs.writeFileSync(at(name), change(fs.readFileSync(at(name), 'utf8')));
+  const manifest = JSON.parse(fs.readFileSync(at('manifest.json')));
+  const is = (part) => ({ name }) => name.startsWith(`tables/${part}/`);
+  for (const table of ['audit', 'record_change'])
+    for (const { name } of manifest.pieces.filter(is(table)))
+      edit(name, (text) => text.replace(/\t[^\t\n]*\t[^\t\n]*$/gm, ''));
+  edit('nelm-backup.json', (text) =>
+    text.replace(/"schemaVersion":\d+/, '"schemaVersion":4'));
+  manifest.schemaVersion = 4;
+  manifest.heads = [];
+  manifest.tables = manifest.tables.filter(({ name }) => name !== 'chain')
+    .map((table) => ({ ...table, columns: table.columns.filter(
+      ({ name }) => !['link', 'hash'].includes(name)) }));
+  manifest.pieces = manifest.pieces.filter((piece) => !is('chain')(piece))
+    .map(({ name }) => {
+      const bytes = fs.readFileSync(at(name));
+      return { name, bytes: bytes.length, sha256:
+        crypto.createHash('sha256').update(bytes).digest('hex') };
+    });
+  const text = JSON.stringify(manifest);
+  const [kid, der] = fs.readFileSync(at('tables/signing_key/000001.tsv'),
+    'utf8').split('\t');
+  const header = Buffer.from(JSON.stringify(
+    { alg: 'ES256', typ: 'nelm-backup+jws', kid })).toString('base64url');
+  const signature = crypto.sign('sha256',
+    `${header}.${Buffer.from(text).toString('base64url')}`, {
+      key: Buffer.from(der.slice(3), 'hex'), format: 'der', type: 'pkcs8',
+      dsaEncoding: 'ieee-p1363' });
+  fs.writeFileSync(at('manifest.json'), text);
+  fs.writeFileSync(at('manifest.jws'),
+    `${header}..${signature.toString('base64url')}`);
+  return tar(dir, 'older.tar.zst', ['nelm-backup.json',
+    ...manifest.pieces.map(({ name }) => name).slice(1), 'manifest.json',
+    'manifest.jws']);
+}
+
+test('a backup of an older schema is upgraded', async () => {
+  const file = await olderBackup();
+  const to = other('upgraded.db');
+  await world.json('restore', file, '--database', to);
+  assert.deepEqual(await exports(to), await exports(world.database));
+  const { problems, changes } = await world.json('audit', 'verify',
+    '--database', to);
+  assert.equal(problems, 0);
+  assert.equal(changes, 4);
+  assert.equal((await world.json('check', '--database', to)).problems, 0);
+  const { stderr } = await world.cli(['restore', file, '--database', to],
+    { code: 1 });
+  assert.match(stderr, /schema version \d+ already|not empty/);
 });
 
 test('what is no backup is refused', async () => {
