@@ -283,7 +283,8 @@ const struct cli_command cli_commands[] = {
      .uses = DB | USED_BY_SERVE,
      .help = "Serve the API until SIGTERM or SIGINT. Prints \"listening on "
              "URL\" on standard error when it is ready. A signal lets answers "
-             "in progress finish; a second one ends at once.",
+             "in progress finish; a second one ends at once. SIGHUP reads the "
+             "certificate again.",
      .run = cmd_serve},
 
     {.name = "doc",
