@@ -472,7 +472,7 @@ write_as_group(struct db *db, struct caller *callers, int count)
 {
     struct gate gate;
     struct caller holder = {.db = db, .work = wait_at_gate, .context = &gate};
-    const struct timespec pause = {.tv_nsec = 20000000};
+    const struct timespec pause = {.tv_nsec = 10000000};
 
     sem_init(&gate.inside, 0, 0);
     sem_init(&gate.open, 0, 0);
@@ -480,7 +480,10 @@ write_as_group(struct db *db, struct caller *callers, int count)
     sem_wait(&gate.inside);
     for (int i = 0; i < count; i++) {
         pthread_create(&callers[i].thread, NULL, call_write, &callers[i]);
-        nanosleep(&pause, NULL); /* keeps the order of the queue */
+        /* Keeps the order of the queue: it has come, and is about to wait. */
+        while (counted(&db_stats(db)->writing) < (uint64_t)i + 2)
+            nanosleep(&pause, NULL);
+        nanosleep(&pause, NULL);
     }
     sem_post(&gate.open);
     pthread_join(holder.thread, NULL);
