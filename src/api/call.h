@@ -205,7 +205,7 @@ call_handler schema_api_list, schema_api_create, schema_api_get;
 call_handler schema_api_patch, schema_api_delete, schema_api_delete_all;
 call_handler record_api_list, record_api_create, record_api_get;
 call_handler record_api_put, record_api_patch, record_api_delete;
-call_handler record_api_bulk_delete;
+call_handler record_api_bulk_delete, record_api_statistics;
 call_handler request_api_list, request_api_create, request_api_get;
 call_handler request_api_delete, request_api_summary;
 call_handler approval_api_list, approval_api_get, approval_api_approve;

@@ -295,6 +295,24 @@ views_record(struct views *views, const struct record *record,
     return rc;
 }
 
+enum error_code
+views_source_count(struct views *views, int64_t number, int64_t count,
+                   struct error *err)
+{
+    struct jw *json = &views->json;
+    struct views_source *source = NULL;
+    enum error_code rc = find_source(views, number, &source, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    jw_object(json);
+    hex(json, "sourceId", &source->source.source_id);
+    jw_member(json, "name", source->source.name);
+    jw_member_int(json, "count", count);
+    jw_object_end(json);
+    return ERR_OK;
+}
+
 /* --- requests and approvals -------------------------------------------- */
 
 static void

@@ -40,6 +40,8 @@ enum error_code views_source(struct views *views, const struct source *source,
 
 void views_attribute(struct views *views, const struct attribute *attribute);
 
+enum error_code views_source_count(struct views *views, int64_t number,
+                                   int64_t count, struct error *err) MUST_USE;
 enum error_code views_record(struct views *views, const struct record *record,
                              struct error *err) MUST_USE;
 

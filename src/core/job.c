@@ -10,7 +10,7 @@
 #include "core/import.h"
 #include "core/reject.h"
 #include "core/upload_file.h"
-#include "store/source_store.h"
+#include "store/find.h"
 
 #define POLL_MS 1000 /* jobs that another process put in line */
 #define BEAT_MS 2000
@@ -477,6 +477,30 @@ rest(struct job_runner *runner)
     pthread_mutex_unlock(&runner->lock);
 }
 
+static enum error_code
+catch_up(struct db_tx *tx, void *context, struct error *err)
+{
+    (void)context;
+    return find_catch_up(tx, err);
+}
+
+/* What a large import left: let it be found. ERR_NOT_FOUND: nothing. */
+static enum error_code
+catch_up_step(struct db *db, struct error *err)
+{
+    struct db_tx *tx;
+    bool all = false;
+    enum error_code rc = db_read_begin(db, &tx, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = find_all_found(tx, &all, err);
+    db_read_end(tx);
+    if (rc == ERR_OK && all)
+        return error_set(err, ERR_NOT_FOUND, NULL);
+    return rc == ERR_OK ? db_write(db, catch_up, NULL, err) : rc;
+}
+
 static void *
 run(void *context)
 {
@@ -489,6 +513,8 @@ run(void *context)
 
         close_all(runner);
         rc = step(runner, &err);
+        if (rc == ERR_NOT_FOUND)
+            rc = catch_up_step(options->db, &err);
         if (rc == ERR_OK)
             continue;
         if (rc != ERR_NOT_FOUND && !runner->stopping && options->report != NULL)

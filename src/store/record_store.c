@@ -2,8 +2,10 @@
 
 #include "fmt/csv_write.h"
 #include "store/chain.h"
+#include "store/find.h"
 #include "store/row.h"
 
+#define FOUND_NOW 1000 /* records of one writer; more wait, see find.h */
 /* Eight values of 256 characters, every quote doubled, and to spare. */
 #define LINE_MAX_BYTES ((size_t)256 * 1024)
 
@@ -51,7 +53,14 @@ record_write_begin(struct record_writer *writer, struct db_tx *tx,
     buf_init(&writer->line, LINE_MAX_BYTES);
     buf_init(&writer->key, LINE_MAX_BYTES);
     tally_begin(&writer->made);
-    return ERR_OK;
+    return find_mark(tx, source, &writer->found_row, err);
+}
+
+/* Is this record one of those that can be found? */
+static bool
+is_found(const struct record_writer *writer, int64_t key)
+{
+    return key - record_first_key(writer->source) < writer->found_row;
 }
 
 /* Before the first change: move the revision. */
@@ -178,6 +187,8 @@ record_update(struct record_writer *writer, struct record *record,
 
     if (rc == ERR_OK)
         rc = keep_before(writer, record->key, STR("U"), err);
+    if (rc == ERR_OK && is_found(writer, record->key))
+        rc = find_drop(writer->tx, record->key, record->key, err);
     if (rc != ERR_OK)
         return rc;
     struct db_query *query = db_query(writer->tx, STMT_RECORD_UPDATE);
@@ -194,9 +205,11 @@ record_update(struct record_writer *writer, struct record *record,
         return account_taken("update", record->text[FIELD_ACCOUNT_NAME], err);
     if (rc != ERR_OK)
         return rc;
+    if (is_found(writer, record->key))
+        rc = find_add(writer->tx, record->key, record->key, err);
     record->modified_ms = writer->now_ms;
     writer->updated++;
-    return ERR_OK;
+    return rc;
 }
 
 enum error_code
@@ -205,6 +218,8 @@ record_delete(struct record_writer *writer, const struct record *record,
 {
     enum error_code rc = keep_before(writer, record->key, STR("D"), err);
 
+    if (rc == ERR_OK && is_found(writer, record->key))
+        rc = find_drop(writer->tx, record->key, record->key, err);
     if (rc != ERR_OK)
         return rc;
     struct db_query *query = db_query(writer->tx, STMT_RECORD_DELETE);
@@ -265,6 +280,10 @@ record_write_finish(struct record_writer *writer, struct error *err)
     db_end(writer->insert);
     if (writer->created > 0)
         rc = note_created(writer, err);
+    if (rc == ERR_OK && writer->created > 0 && writer->created <= FOUND_NOW &&
+        writer->found_row == writer->first_row)
+        rc = find_extend(writer->tx, writer->source, writer->first_row,
+                         writer->next_row, err);
     if (rc == ERR_OK && writer->revision != 0)
         rc = note_change(writer, err);
     if (rc == ERR_OK && writer->revision != 0)
@@ -283,8 +302,7 @@ record_write_finish(struct record_writer *writer, struct error *err)
     "r.phone, r.email, r.manager, r.start_ms, r.start_offset, r.end_ms, " \
     "r.end_offset, r.custom, r.created_ms, r.modified_ms"
 
-/* Those columns, as record_by_id and its like have them. */
-static struct record
+struct record
 record_row(struct db_query *query, struct arena *arena)
 {
     struct record record = {

@@ -39,6 +39,7 @@ struct record_writer {
     int64_t source, now_ms;
     int64_t revision;            /* of all its changes; 0 before the first */
     int64_t first_row, next_row; /* rows it created, end exclusive */
+    int64_t found_row;           /* rows before it are in record_find */
     int64_t created, updated, deleted;
     struct actor actor;
     struct db_query *insert;
@@ -79,6 +80,9 @@ enum error_code record_delete(struct record_writer *writer,
  * begin, also on failure (then its result does not matter). */
 enum error_code record_write_finish(struct record_writer *writer,
                                     struct error *err) MUST_USE;
+
+/* Of a row with the columns of record_by_id, for find.c. */
+struct record record_row(struct db_query *query, struct arena *arena);
 
 /* ERR_NOT_FOUND when there is none. Account names compare folded. */
 enum error_code record_by_id(struct db_tx *tx, const struct uuid *id,

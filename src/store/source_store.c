@@ -1,6 +1,6 @@
 #include "store/source_store.h"
 
-#include "store/record_store.h"
+#include "store/find.h"
 #include "store/row.h"
 
 /* Contract 9.3. */
@@ -312,11 +312,15 @@ source_delete(struct db_tx *tx, int64_t source, struct error *err)
 {
     static const enum stmt by_number[] = {
         STMT_SOURCE_DELETE_HISTORY, STMT_SOURCE_DELETE_CHANGES, STMT_CHAIN_END};
+    enum error_code rc = find_forget(tx, source, err);
+
+    if (rc != ERR_OK)
+        return rc;
     struct db_query *query = db_query(tx, STMT_SOURCE_DELETE_RECORDS);
 
     db_int(query, 1, record_first_key(source));
     db_int(query, 2, record_last_key(source));
-    enum error_code rc = db_run(query, NULL, err);
+    rc = db_run(query, NULL, err);
 
     for (size_t i = 0; rc == ERR_OK && i < COUNT(by_number); i++) {
         query = db_query(tx, by_number[i]);

@@ -39,6 +39,11 @@ reads_everything(enum stmt statement)
     case STMT_CHAIN_EACH:
     case STMT_CHAIN_AUDIT:
     case STMT_CHAIN_SOURCE_NUMBERS:
+    case STMT_FIND_ADD:       /* sorts what it adds */
+    case STMT_FIND_BEHIND:    /* a row for each source */
+    case STMT_FIND_PAGE:      /* one page, found by the index */
+    case STMT_FIND_PAGE_DOWN: /* and these sort what has the same word */
+    case STMT_FIND_ROWS_DOWN:
         return true;
     default:
         return false;

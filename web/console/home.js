@@ -25,6 +25,7 @@ export async function screen(ids, query, signal) {
         h('strong', { class: 'number' }, count(source.nonEmployeeCount))))),
     reached.length > 8 && h('p', { class: 'note' },
       link(isAdmin() ? '#/sources' : '#/people', `All ${reached.length}`)));
+  const { curves, bars } = manager ? statistics() : {};
   const nothing = !manager && !approver;
 
   return {
@@ -43,11 +44,11 @@ export async function screen(ids, query, signal) {
         h('div', { class: 'stack' },
           approver && card('Waiting for your decision', waitingForMe()),
           manager && card('Ending in the next 30 days', endingSoon()),
-          manager && statistics()),
+          curves),
         h('div', { class: 'stack' },
           manager && card(null,
             h('div', { class: 'card-head' }, h('h2', null, 'Requests')),
             myRequests()),
-          bySource)),
+          bySource, bars)),
   };
 }

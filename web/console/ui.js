@@ -349,7 +349,7 @@ export function table(caption, columns, rows, { sort, onsort } = {}) {
       ? button([column.label, active && icon(falling ? 'down' : 'up')],
         () => onsort(active && !falling ? `-${column.sort}` : column.sort),
         { class: 'sort' })
-      : column.label);
+      : column.label || h('span', { class: 'hidden' }, 'Actions'));
   };
   return h('div', { class: 'table' }, h('table', null,
     h('caption', { class: 'hidden' }, caption),

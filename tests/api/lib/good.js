@@ -78,6 +78,9 @@ export async function makeCalls(world, server) {
       ids: [source.id], type: form.type, body: 'x=y',
       bad: { query: 'bom=x' },
     }),
+    getStatistics: async () => ({
+      others: true, bad: { query: 'weeks=200' }, also: { query: 'weeks=3' },
+    }),
     exportTemplate: async () =>
       ({ ids: [source.id], bad: { query: 'bom=x' } }),
     uploadRecords: async () => ({
