@@ -26,40 +26,44 @@ current(struct tls *tls)
     return cert;
 }
 
-/* From when to when is the whole chain valid? False when it cannot be said. */
-static bool
-validity(struct tls_cert *cert, int64_t *ret_begin_s, int64_t *ret_end_s)
+/* From when to when is all of a chain valid? Also tells whether it can be read
+ * at all, without what the library forgets to free when it cannot. */
+static int
+read_chain(const char *path, int64_t *ret_begin_s, int64_t *ret_end_s)
 {
+    gnutls_datum_t text = {NULL, 0};
     gnutls_x509_crt_t *chain = NULL;
     unsigned count = 0;
-    bool first = true;
+    int rc = gnutls_load_file(path, &text);
 
-    if (gnutls_certificate_get_x509_crt(cert->credentials, 0, &chain, &count) !=
-        GNUTLS_E_SUCCESS)
-        return false;
-    for (unsigned i = 0; i < count; i++) {
-        int64_t begin_s = gnutls_x509_crt_get_activation_time(chain[i]);
-        int64_t end_s = gnutls_x509_crt_get_expiration_time(chain[i]);
-
-        if (first || begin_s > *ret_begin_s)
-            *ret_begin_s = begin_s;
-        if (first || end_s < *ret_end_s)
-            *ret_end_s = end_s;
-        first = false;
+    if (rc == GNUTLS_E_SUCCESS)
+        rc = gnutls_x509_crt_list_import2(&chain, &count, &text,
+                                          GNUTLS_X509_FMT_PEM, 0);
+    *ret_begin_s = INT64_MIN;
+    *ret_end_s = INT64_MAX;
+    for (unsigned i = 0; rc >= 0 && i < count; i++) {
+        *ret_begin_s = MAX(*ret_begin_s,
+                           gnutls_x509_crt_get_activation_time(chain[i]));
+        *ret_end_s = MIN(*ret_end_s,
+                         gnutls_x509_crt_get_expiration_time(chain[i]));
         gnutls_x509_crt_deinit(chain[i]);
     }
-    gnutls_free(chain);
-    return !first;
+    if (rc >= 0)
+        gnutls_free(chain);
+    gnutls_free(text.data);
+    return rc;
 }
 
 static enum error_code
 load(struct tls_cert *cert, const struct tls *tls, bool valid_now,
      struct error *err)
 {
-    int64_t begin_s = 0, now_s = clock_now_ms() / 1000;
-    int rc = gnutls_certificate_allocate_credentials(&cert->credentials);
+    int64_t begin_s, now_s = clock_now_ms() / 1000;
+    int rc = read_chain(tls->cert_path, &begin_s, &cert->expires_s);
 
-    if (rc == GNUTLS_E_SUCCESS)
+    if (rc >= 0)
+        rc = gnutls_certificate_allocate_credentials(&cert->credentials);
+    if (rc >= 0)
         rc = gnutls_certificate_set_x509_key_file(cert->credentials,
                                                   tls->cert_path, tls->key_path,
                                                   GNUTLS_X509_FMT_PEM);
@@ -68,9 +72,6 @@ load(struct tls_cert *cert, const struct tls *tls, bool valid_now,
                          "cannot use the certificate \"%s\" with the key "
                          "\"%s\": %s",
                          tls->cert_path, tls->key_path, gnutls_strerror(rc));
-    if (!validity(cert, &begin_s, &cert->expires_s))
-        return error_set(err, ERR_VALUE, "cannot read the certificate \"%s\"",
-                         tls->cert_path);
     if (valid_now && (begin_s > now_s || cert->expires_s <= now_s))
         return error_set(err, ERR_VALUE, "the certificate \"%s\" %s",
                          tls->cert_path,
