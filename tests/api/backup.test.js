@@ -143,6 +143,12 @@ test('a restored registry is the same one', async () => {
     (await node.get(downloadPath(sources[0].id), { token })).headers.etag));
   assert.ok(etags[0]);
   assert.equal(etags[0], etags[1]);
+  // What is not in a backup is made again.
+  const found = await Promise.all([world.servers[0], server].map(
+    async (node) => (await node.get(
+      '/v3/non-employee-records?search=user.29', { token })).json));
+  assert.equal(found[0].length, 11);
+  assert.deepEqual(found[1], found[0]);
   await server.stop();
 });
 
