@@ -1,17 +1,48 @@
 // Pictures of every screen, to be looked at:
 //
 //   NELM=build/nelm node tests/browser/screenshots.js DIRECTORY [NAME...]
+//
+// With "manual" as its name, the few small ones of docs/manual.
 
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { Stage, go, settled } from './lib/console.js';
-import { setScene } from './lib/scene.js';
+import { people, setScene } from './lib/scene.js';
 
 const [directory, ...wanted] = process.argv.slice(2);
 fs.mkdirSync(directory, { recursive: true });
 
 const stage = await Stage.create();
+
+async function manual(source) {
+  const shot = (page, name) => page.screenshot({
+    path: path.join(directory, `console-${name}.png`) });
+  const viewport = { width: 1000, height: 440 };
+  const mia = await stage.signIn('mia.manager', { viewport });
+  await settled(mia);
+  await shot(mia, 'home');
+  await go(mia, '/people?search=gar');
+  await shot(mia, 'people');
+  const olga = await stage.signIn('olga.reyes',
+    { viewport: { width: 390, height: 560 }, colorScheme: 'dark' });
+  await settled(olga);
+  await shot(olga, 'decide');
+  const admin = await stage.signIn('admin', { viewport });
+  await go(admin, `/sources/${source.id}/upload`);
+  const bad = people(20, { prefix: 'new.', manager: () => 'mia.manager' })
+    .split('\n').map((line, n) => line && `${line},${n ? 'Planalto' : 'company'}`);
+  bad[4] = bad[4].replace('@', ' at ');
+  bad[9] = bad[9].replace(/T18:00:00\+02:00,/, 'soon,');
+  bad[14] = bad[14].replace(/,Planalto$/, ',');
+  await admin.locator('input[type=file]').setInputFiles({
+    name: 'autumn.csv', mimeType: 'text/csv', buffer: Buffer.from(bad.join('\n')),
+  });
+  await admin.getByText('Correct these lines').waitFor();
+  await admin.locator('section.card').filter({ hasText: 'autumn.csv' })
+    .screenshot({ path: path.join(directory, 'console-upload.png') });
+}
+
 try {
   const { root, contractors } = await setScene(stage);
   const [record] = await root.get('/non-employee-records?limit=1');
@@ -31,6 +62,10 @@ try {
   await ask('Sven', 'Olsen');
   await mias.context().close();
 
+  if (wanted[0] === 'manual') {
+    await manual(contractors);
+    wanted.push('nothing else');
+  }
   const screens = [
     ['sign-in', null, '/'],
     ['home-manager', 'mia.manager', '/'],

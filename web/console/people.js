@@ -16,12 +16,16 @@ const TYPING_MS = 200;
 
 // --- the list ----------------------------------------------------------------
 
+// An address may break before its '@'.
+const mail = (text) => text.split(/(?=@)/).flatMap((part, at) =>
+  (at ? [h('wbr'), part] : [part]));
+
 const COLUMNS = [
   { label: 'Name', sort: 'lastName', cell: (record) => h('span', null,
     link(`#/people/${record.id}`, fullName(record))) },
   { label: 'State', cell: stateTag },
   { label: 'Account', sort: 'accountName', cell: (r) => r.accountName },
-  { label: 'E-mail', sort: 'email', cell: (r) => r.email },
+  { label: 'E-mail', sort: 'email', cell: (r) => mail(r.email) },
   { label: 'Manager', sort: 'manager', cell: (r) => r.manager },
   { label: 'Starts', sort: 'startDate', cell: (r) => day(r.startDate) },
   { label: 'Ends', sort: 'endDate', cell: (r) => day(r.endDate) },
