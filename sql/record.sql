@@ -70,7 +70,7 @@ SELECT key, id, source, account_name, first_name, last_name, phone, email,
   FROM record
  WHERE source = $1 AND account_key = $2;
 
--- name: record_lines
+-- name: record_lines     role: stream
 -- in:   $1, $2 first and last key
 -- rows: many, in the order of the CSV
 SELECT key, line, custom

@@ -13,8 +13,8 @@
  *         table stmt_list[] in the same order.
  *
  * A statement begins at a line "-- name: NAME", with "role: writer" in it when
- * it changes anything, and ends at the first line that ends with a semicolon.
- * Its $1..$n must have no gap.
+ * it changes anything or "role: stream" when it has many rows, and ends at the
+ * first line that ends with a semicolon. Its $1..$n must have no gap.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -219,7 +219,7 @@ embed_site(const char *name, const char *out_path, char **paths, int count)
 struct statement {
     char *name;
     char *sql; /* points into the file's text */
-    bool writes;
+    bool writes, streams;
 };
 
 static struct statement statements[MAX_STATEMENTS];
@@ -252,6 +252,7 @@ begin_statement(const char *path, char *line)
         fail("more than %d statements", MAX_STATEMENTS);
     name += strspn(name, " ");
     s->writes = strstr(name, "role: writer") != NULL;
+    s->streams = strstr(name, "role: stream") != NULL;
     name[strcspn(name, " ")] = '\0';
     for (const char *c = name; *c; c++)
         if (!islower((unsigned char)*c) && *c != '_')
@@ -358,7 +359,9 @@ embed_statements(const char *header, const char *source, char **paths,
     for (int i = 0; i < statement_count; i++) {
         fprintf(out, "    {\"%s\",\n     ", statements[i].name);
         put_literal(out, statements[i].sql);
-        fprintf(out, ",\n     %s},\n", statements[i].writes ? "true" : "false");
+        fprintf(out, ",\n     %s, %s},\n",
+                statements[i].writes ? "true" : "false",
+                statements[i].streams ? "true" : "false");
     }
     fputs("};\n", out);
     finish(out, source);

@@ -9,15 +9,21 @@ enum error_code
 db_open(const char *url, const struct db_options *options, bool create,
         struct db **ret, struct error *err)
 {
-    const struct db_driver *const drivers[] = {db_sqlite_driver};
+    const struct db_driver *const drivers[] = {db_sqlite_driver,
+                                               db_pgsql_driver};
 
-    for (size_t i = 0; i < COUNT(drivers); i++)
-        if (strncmp(url, drivers[i]->scheme, strlen(drivers[i]->scheme)) == 0)
-            return drivers[i]->open(url, options, create, ret, err);
+    for (size_t i = 0; i < COUNT(drivers); i++) {
+        for (size_t j = 0; j < COUNT(drivers[i]->schemes); j++) {
+            const char *scheme = drivers[i]->schemes[j];
+
+            if (scheme && strncmp(url, scheme, strlen(scheme)) == 0)
+                return drivers[i]->open(url, options, create, ret, err);
+        }
+    }
     /* The rest of the URL may hold a password. */
     return error_set(err, ERR_VALUE,
                      "cannot use a database of the kind \"%.*s\": give "
-                     "sqlite:PATH",
+                     "sqlite:PATH or postgresql://...",
                      (int)MIN(strcspn(url, ":"), 32u), url);
 }
 
@@ -51,19 +57,32 @@ db_is_remote(const struct db *db)
     return db->driver->remote;
 }
 
-enum error_code
-db_write(struct db *db, db_work *work, void *context, struct error *err)
+static enum error_code
+run_write(struct db *db, bool is_long, db_work *work, void *context,
+          struct error *err)
 {
     int64_t began_us = clock_mono_us();
 
     count_up(&db->stats.writing, 1);
-    enum error_code rc = db->driver->write(db, work, context, err);
+    enum error_code rc = db->driver->write(db, is_long, work, context, err);
 
     count_down(&db->stats.writing, 1);
     histogram_add(&db->stats.writes, clock_mono_us() - began_us);
     if (rc == ERR_UNAVAILABLE || rc == ERR_INTERNAL)
         count_up(&db->stats.write_errors, 1);
     return rc;
+}
+
+enum error_code
+db_write(struct db *db, db_work *work, void *context, struct error *err)
+{
+    return run_write(db, false, work, context, err);
+}
+
+enum error_code
+db_write_long(struct db *db, db_work *work, void *context, struct error *err)
+{
+    return run_write(db, true, work, context, err);
 }
 
 struct db_query *

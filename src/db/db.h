@@ -36,14 +36,21 @@ struct db_statement {
     const char *name;
     const char *sql; /* with $1..$n */
     bool writes;     /* prepared on connections that write only */
+    bool streams;    /* more rows than memory should hold */
 };
 
 struct db_options {
     const struct db_statement *statements;
     unsigned statement_count;
-    unsigned readers;   /* most read transactions at once */
-    unsigned busy_ms;   /* wait for another process's write lock */
-    size_t cache_bytes; /* page cache of the writing connection */
+    unsigned readers;   /* most read transactions at once; PostgreSQL: most
+                           connections */
+    unsigned busy_ms;   /* wait for another process's write lock, or for a
+                           connection */
+    size_t cache_bytes; /* SQLite: page cache of the writing connection */
+    /* PostgreSQL: */
+    unsigned statement_ms; /* a statement may take so long; 0 is no limit */
+    bool prepare;          /* keep statements prepared; not behind a pooler
+                              that hands on transactions */
 };
 
 /* Open `url` ("sqlite:PATH", "postgresql://..."). `create` makes a database
@@ -72,6 +79,12 @@ typedef enum error_code db_work(struct db_tx *tx, void *context,
                                 struct error *err);
 enum error_code db_write(struct db *db, db_work *work, void *context,
                          struct error *err) MUST_USE;
+
+/* The same for work that takes long, an import: on PostgreSQL others may
+ * change between its statements what it has not locked, so it changes first
+ * (and so locks) the row that everything it reads hangs on. */
+enum error_code db_write_long(struct db *db, db_work *work, void *context,
+                              struct error *err) MUST_USE;
 
 /* Start statement number `statement`. Bind $1.., then db_step() or db_run(),
  * then db_end(). A connection has one cursor per statement: a query is not

@@ -26,6 +26,7 @@
 #include "db/driver.h"
 #include "fmt/digest.h"
 
+#define SCHEME "sqlite:"
 #define PATH_BYTES 4096
 
 /* Pages that writers of one group share a transaction for, at most. */
@@ -834,7 +835,8 @@ writer_main(void *context)
 }
 
 static enum error_code
-sqlite_write(struct db *base, db_work *work, void *context, struct error *err)
+sqlite_write(struct db *base, bool is_long, db_work *work, void *context,
+             struct error *err)
 {
     struct sqlite_db *db = (struct sqlite_db *)base;
     struct job job = {.work = work,
@@ -842,6 +844,7 @@ sqlite_write(struct db *base, db_work *work, void *context, struct error *err)
                       .err = err,
                       .wake = PTHREAD_COND_INITIALIZER};
 
+    (void)is_long; /* there is one writer */
     assert(!pthread_equal(pthread_self(), db->thread));
     pthread_mutex_lock(&db->lock);
     assert(!db->closing);
@@ -1024,7 +1027,7 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
             struct db **ret, struct error *err)
 {
     static pthread_once_t configured = PTHREAD_ONCE_INIT;
-    const char *path = url + strlen(db_sqlite_driver->scheme);
+    const char *path = url + strlen(SCHEME);
     pthread_condattr_t monotonic;
 
     if (path[0] == '\0' || strlen(path) > PATH_BYTES - 8)
@@ -1061,7 +1064,7 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
 }
 
 static const struct db_driver driver = {
-    .scheme = "sqlite:",
+    .schemes = {SCHEME},
     .engine = "SQLite " SQLITE_VERSION,
     .remote = false,
     .open = sqlite_open,

@@ -32,7 +32,8 @@ struct db_query {
 };
 
 struct db_driver {
-    const char *scheme; /* a URL's beginning, "sqlite:" */
+    const char *schemes[2]; /* a URL's beginning, "sqlite:"; the second may be
+                               NULL */
     const char *engine; /* name and version */
     bool remote;
 
@@ -42,8 +43,8 @@ struct db_driver {
     enum error_code (*read_begin)(struct db *db, struct db_tx **ret,
                                   struct error *err);
     void (*read_end)(struct db_tx *tx);
-    enum error_code (*write)(struct db *db, db_work *work, void *context,
-                             struct error *err);
+    enum error_code (*write)(struct db *db, bool is_long, db_work *work,
+                             void *context, struct error *err);
 
     struct db_query *(*query)(struct db_tx *tx, unsigned statement);
     struct db_query *(*query_text)(struct db_tx *tx, const char *sql);
@@ -67,5 +68,6 @@ struct db_driver {
 };
 
 extern const struct db_driver *const db_sqlite_driver;
+extern const struct db_driver *const db_pgsql_driver;
 
 #endif

@@ -6,6 +6,7 @@
  * descriptor and some memory, and none is opened before it is needed. */
 #define READERS 16
 #define BUSY_MS 30000
+#define STATEMENT_MS 60000
 
 /* An import changes the leaves of two indexes at random; with less they are
  * written to the log again and again. The limit is the promise about peak
@@ -19,7 +20,9 @@ store_open(const char *url, bool create, struct db **ret, struct error *err)
                                        .statement_count = STMT_COUNT,
                                        .readers = READERS,
                                        .busy_ms = BUSY_MS,
-                                       .cache_bytes = CACHE_BYTES};
+                                       .cache_bytes = CACHE_BYTES,
+                                       .statement_ms = STATEMENT_MS,
+                                       .prepare = true};
 
     return db_open(url, &options, create, ret, err);
 }
