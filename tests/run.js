@@ -2,6 +2,8 @@
 // line, JOBS files at a time (one unless told), and ends with one line of
 // totals.
 //
+// With NELM_TEST_DATABASE=postgresql on PostgreSQL, which is started here.
+//
 //   NELM=/path/to/nelm [JOBS=2] node tests/run.js tests/api [tests/load/...]
 
 import fs from 'node:fs';
@@ -10,6 +12,9 @@ import process from 'node:process';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+
+import { POSTGRESQL } from './api/lib/database.js';
+import { Cluster } from './nodes/lib/cluster.js';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const named = process.argv.slice(2);
@@ -22,6 +27,14 @@ const files = (named.length > 0 ? named : [path.join(here, 'api')])
 
 if (process.env.NELM)
   process.env.NELM = path.resolve(process.env.NELM);
+
+let cluster;
+if (POSTGRESQL) {
+  cluster = await Cluster.create({ standby: false,
+    settings: ['fsync = off', 'autovacuum = off', 'max_wal_size = 4GB'] });
+  process.env.NELM_TEST_POSTGRESQL = cluster.server;
+  process.on('exit', () => cluster?.abandon());
+}
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 // Whatever fails outside of any test, a file that does not load among it,
@@ -42,7 +55,9 @@ events.on('test:pass', ({ skip, details }) => {
 events.on('test:fail', () => { total.failed++; });
 
 events.pipe(new spec()).pipe(process.stdout);
-events.on('end', () => {
+events.on('end', async () => {
+  await cluster?.done();
+  cluster = undefined;
   // After the reporter's own last words.
   process.on('exit', () => {
     fs.writeSync(1, `\n${total.passed} passed, ${total.failed} failed, ` +

@@ -664,9 +664,11 @@ db_open_refuses_what_is_no_database(void **state)
         const char *text;
     } cases[] = {
         {"mysql://u:secret@h/d", ERR_VALUE,
-         "cannot use a database of the kind \"mysql\": give sqlite:PATH"},
+         "cannot use a database of the kind \"mysql\": give sqlite:PATH or "
+         "postgresql://..."},
         {"", ERR_VALUE,
-         "cannot use a database of the kind \"\": give sqlite:PATH"},
+         "cannot use a database of the kind \"\": give sqlite:PATH or "
+         "postgresql://..."},
         {"sqlite:", ERR_VALUE, "the database's path is empty or too long"},
         {"sqlite:/nowhere/x.db", ERR_UNAVAILABLE,
          "there is no database \"/nowhere/x.db\": \"nelm init\" makes one"},

@@ -36,11 +36,10 @@ const kept = async (of = world) => (await of.sql('SELECT kind || \' \' || ' +
   'coalesce(nullif(hex(upload_id), \'\'), \'unfinished\') FROM upload_file ORDER BY id'))
   .split('\n').filter((row) => row !== '');
 // What arrives has no name: it is seen in the descriptors of the server.
-const spool = () => `${world.database.replace('sqlite:', '')}-spool`;
 const arriving = () => fs.readdirSync(`/proc/${server.pid}/fd`).filter((fd) => {
   try {
     return fs.readlinkSync(`/proc/${server.pid}/fd/${fd}`)
-      .startsWith(`${spool()}/#`);
+      .startsWith(`${world.spool}/#`);
   } catch {
     return false; // closed meanwhile
   }
@@ -503,7 +502,7 @@ test('an upload that ends in the middle leaves nothing', async () => {
   for (const fd of arriving())
     assert.equal(fs.statSync(`/proc/${server.pid}/fd/${fd}`).mode & 0o777,
       0o600);
-  assert.deepEqual(fs.readdirSync(spool()), ['node']);
+  assert.deepEqual(fs.readdirSync(world.spool), ['node']);
   for (const [i, socket] of sockets.entries())
     if (i % 2)
       socket.resetAndDestroy();
@@ -563,7 +562,7 @@ async function holdJobs(on, sources) {
     `WHERE hex(id) = upper('${id.replaceAll('-', '')}');`).join(''));
   const beat = async () => {
     await on.sql(`INSERT INTO node (id, beat) VALUES (${node}, 1) ` +
-      'ON CONFLICT (id) DO UPDATE SET beat = beat + 1');
+      'ON CONFLICT (id) DO UPDATE SET beat = node.beat + 1');
     if (timer !== undefined)
       timer = setTimeout(beat, 1000);
   };

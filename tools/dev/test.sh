@@ -92,6 +92,15 @@ suite_api() {
     node_tests api build/nelm "$(nproc)" tests/api tests/sdk
 }
 
+suite_pgsql() {
+    say "the program from outside, on PostgreSQL"
+    build
+    node_packages
+    export NELM_TEST_DATABASE=postgresql
+    node_tests pgsql build/nelm "$(nproc)" tests/api tests/sdk
+    unset NELM_TEST_DATABASE
+}
+
 suite_browser() {
     say "the console in a browser"
     build
@@ -147,10 +156,10 @@ suite_tsan() {
 
 run_tests() {
     setup test
-    [ $# -gt 0 ] || set -- lint unit api browser nodes clang asan tsan load
+    [ $# -gt 0 ] || set -- lint unit api pgsql browser nodes clang asan tsan load
     for suite in "$@"; do
         case $suite in
-        lint | unit | api | browser | nodes | clang | asan | tsan | load)
+        lint | unit | api | pgsql | browser | nodes | clang | asan | tsan | load)
             began=$(date +%s)
             "suite_$suite"
             printf '   %s took %s s\n' "$suite" $(($(date +%s) - began)) >&2 ;;

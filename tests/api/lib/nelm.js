@@ -11,6 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { Sqlite, newDatabase } from './database.js';
 import { request, readToken } from './http.js';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -97,15 +98,29 @@ export class World {
 
   constructor() {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nelm-test-'));
-    this.database = `sqlite:${path.join(this.dir, 'nelm.db')}`;
+    this.store = newDatabase(this.dir);
     this.servers = [];
     this.undo = [];
     this.files = 0;
     worlds.add(this);
   }
 
+  // A SQLite file in `dir` instead; before anything is in it.
+  useFile(dir) {
+    this.store.drop();
+    this.store = new Sqlite(dir);
+  }
+
+  get database() {
+    return this.store.url;
+  }
+
+  get spool() {
+    return this.store.spool;
+  }
+
   env() {
-    return { NELM_DATABASE: this.database };
+    return { NELM_DATABASE: this.database, ...this.store.env };
   }
 
   // Run `nelm ARGS` on this world's database. `prefix` is a program that runs
@@ -221,12 +236,9 @@ export class World {
     return this.cli(['sample', 'identities']);
   }
 
-  async sql(statement) {
-    const file = this.database.replace(/^sqlite:/, '');
-    const result = await run('sqlite3',
-      ['-cmd', '.timeout 10000', file, statement]);
-    assert.equal(result.code, 0, result.stderr);
-    return result.stdout.toString().trim();
+  // See database.js for the dialect.
+  sql(statement) {
+    return this.store.sql(statement);
   }
 
   // A custom column. The call for it belongs to a later capability of the
@@ -256,6 +268,7 @@ export class World {
       server.stop('SIGKILL');
     for (const undo of this.undo)
       undo();
+    this.store.drop();
     fs.rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
     worlds.delete(this);
   }

@@ -1,4 +1,4 @@
-// A PostgreSQL primary with a synchronous hot standby, on loopback, of our own:
+// A PostgreSQL server on loopback, of our own; with a synchronous hot standby,
 // to be killed and promoted.
 
 import assert from 'node:assert/strict';
@@ -88,7 +88,7 @@ class Postgres {
 }
 
 export class Cluster {
-  static async create() {
+  static async create({ standby = true, settings = [] } = {}) {
     const cluster = new Cluster();
     cluster.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nelm-cluster-'));
     if (other)
@@ -99,11 +99,12 @@ export class Cluster {
       '--no-sync', '--encoding=UTF8', '--locale=C.UTF-8');
     fs.appendFileSync(path.join(cluster.primary.dir, 'postgresql.conf'), [
       'listen_addresses = \'127.0.0.1\'', 'unix_socket_directories = \'\'',
-      'max_connections = 200', 'shared_buffers = 64MB', 'wal_level = replica',
-      'hot_standby = on', 'max_wal_senders = 4', 'wal_keep_size = 256MB', '',
+      'max_connections = 300', 'shared_buffers = 64MB', 'wal_level = replica',
+      'hot_standby = on', 'max_wal_senders = 4', 'wal_keep_size = 256MB', ...settings, '',
     ].join('\n'));
     await cluster.primary.start();
-    await cluster.addStandby();
+    if (standby)
+      await cluster.addStandby();
     return cluster;
   }
 
@@ -125,6 +126,11 @@ export class Cluster {
     assert.fail('the standby never became synchronous');
   }
 
+  // The primary, without a database's name.
+  get server() {
+    return `postgresql://nelm@127.0.0.1:${this.primary.port}`;
+  }
+
   // Both, and whichever of them may write.
   get url() {
     return `postgresql://nelm@127.0.0.1:${this.primary.port},` +
@@ -139,6 +145,17 @@ export class Cluster {
 
   async done() {
     await Promise.all([this.primary, this.standby].map((one) => one?.kill()));
+    this.remove();
+  }
+
+  // When nothing can be waited for.
+  abandon() {
+    for (const one of [this.primary, this.standby])
+      one?.child?.kill('SIGQUIT');
+    this.remove();
+  }
+
+  remove() {
     fs.rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
