@@ -353,7 +353,7 @@ count_params(const char *sql)
     int most = 0;
 
     for (const char *at = strchr(sql, '$'); at; at = strchr(at + 1, '$')) {
-        int n = atoi(at + 1);
+        int n = (int)strtol(at + 1, NULL, 10);
 
         most = MAX(most, n);
     }
@@ -898,7 +898,7 @@ read_int(struct conn *conn, const char *sql, int *ret, struct error *err)
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         rc = fail(conn, result, sql, err);
     else if (PQntuples(result) == 1)
-        *ret = atoi(PQgetvalue(result, 0, 0));
+        *ret = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);
     return rc;
 }
