@@ -34,7 +34,7 @@ struct db_query {
 struct db_driver {
     const char *schemes[2]; /* a URL's beginning, "sqlite:"; the second may be
                                NULL */
-    const char *engine; /* name and version */
+    const char *engine;     /* name and version */
     bool remote;
 
     enum error_code (*open)(const char *url, const struct db_options *options,
