@@ -257,29 +257,24 @@ export async function detail([id], query, signal) {
     }
   };
   const drop = async () => {
-    const done = await ask({
+    await ask({
       title: `Delete ${source.name}?`, label: 'Delete for ever', danger: true,
       body: [
         h('p', null, 'Everybody in it is deleted too, with all requests. ' +
           'Export it first if you may need it again.'),
         field({ name: 'sure', label: 'Type the name of the source',
-          required: true, autocomplete: 'off' }),
+          required: true, autocomplete: 'off',
+          oninput: ({ target }) => target.setCustomValidity(
+            target.value.trim() === source.name ? ''
+              : `This is not "${source.name}"`) }),
       ],
-      act: async (form) => {
-        if (valuesOf(form).sure !== source.name) {
-          const { sure } = form.elements;
-          sure.setCustomValidity(`This is not "${source.name}"`);
-          sure.reportValidity();
-          sure.setCustomValidity('');
-          return;
-        }
+      act: async () => {
         await remove(`/non-employee-sources/${id}`);
         forgetSources();
         tell(`${source.name} was deleted.`);
         location.hash = '#/sources';
       },
     });
-    return done;
   };
 
   return {
