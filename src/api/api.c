@@ -10,6 +10,7 @@
 #include "api/metrics.h"
 #include "auth/authorize.h"
 #include "base/log.h"
+#include "store/mark_cache.h"
 
 /* Where no body is expected, so much of one is read and dropped. */
 #define IGNORED_BODY_BYTES ((size_t)64 * 1024)
@@ -382,6 +383,7 @@ api_new(const struct api_options *options, struct api **ret, struct error *err)
         return error_internal(err, "out of memory");
     api->options = *options;
     api->metrics = metrics_new();
+    api->marks = mark_cache_new(options->db);
     arena_init(&api->arena, 64 * 1024);
     api->callbacks = (struct http_callbacks){.context = api,
                                              .user_size = sizeof(struct call),
@@ -390,8 +392,8 @@ api_new(const struct api_options *options, struct api **ret, struct error *err)
                                              .refuse = on_refuse,
                                              .finish = on_finish,
                                              .done = on_done};
-    rc = api->metrics ? load_registry(api, err)
-                      : error_internal(err, "out of memory");
+    rc = api->metrics && api->marks ? load_registry(api, err)
+                                    : error_internal(err, "out of memory");
     if (rc == ERR_OK)
         rc = authorize_console_create(options->db, err);
     if (rc == ERR_OK)
@@ -411,6 +413,7 @@ api_free(struct api *api)
         return;
     arena_done(&api->arena);
     metrics_free(api->metrics);
+    mark_cache_free(api->marks);
     free(api);
 }
 

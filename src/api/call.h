@@ -134,6 +134,7 @@ struct metrics;
 struct api {
     struct api_options options;
     struct metrics *metrics;
+    struct mark_cache *marks;
     atomic_bool draining;
     struct registry registry;
     struct arena arena; /* of the registry's text */

@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "http/range.h"
+#include "store/mark_cache.h"
 
 /* The CSV's own caching rule: a stored copy is fine, but ask first. */
 #define CSV_CACHE_CONTROL STR("private, no-cache")
@@ -104,22 +105,16 @@ wake_call(struct snapshot_waiter *waiter)
 static enum error_code
 mark_source(struct call *call, struct error *err)
 {
-    struct db *db = call->api->options.db;
-    struct db_tx *tx;
     struct uuid id;
     enum error_code rc;
 
     if (call->marked)
         return ERR_OK;
-    if (db_is_remote(db) && !call->exchange->may_block)
+    if (db_is_remote(call->api->options.db) && !call->exchange->may_block)
         return ERR_LATER;
     rc = call_param_id(call, 0, &id, err);
     if (rc == ERR_OK)
-        rc = db_read_begin(db, &tx, err);
-    if (rc != ERR_OK)
-        return rc;
-    rc = source_mark(tx, &id, &call->mark, err);
-    db_read_end(tx);
+        rc = mark_cache_get(call->api->marks, &id, &call->mark, err);
     call->marked = rc == ERR_OK;
     return rc;
 }

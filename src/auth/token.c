@@ -233,6 +233,29 @@ verify(struct token_service *service, struct db_tx *tx, struct str token,
     return check_holder(tx, ret, now_ms, ret_until_ms, err);
 }
 
+/* The registry's epoch, when nothing was committed since it was read. */
+static bool
+known_epoch(struct token_service *service, const struct db_stamp *now,
+            int64_t *ret)
+{
+    pthread_mutex_lock(&service->mutex);
+    bool known = service->epoch != 0 && db_stamp_eq(&service->stamp, now);
+
+    *ret = service->epoch;
+    pthread_mutex_unlock(&service->mutex);
+    return known;
+}
+
+static void
+note_epoch(struct token_service *service, const struct db_stamp *before,
+           int64_t epoch)
+{
+    pthread_mutex_lock(&service->mutex);
+    service->stamp = *before;
+    service->epoch = epoch;
+    pthread_mutex_unlock(&service->mutex);
+}
+
 enum error_code
 token_verify(struct token_service *service, struct str authorization,
              bool may_block, struct principal *ret, struct error *err)
@@ -240,8 +263,10 @@ token_verify(struct token_service *service, struct str authorization,
     unsigned char digest[TOKEN_DIGEST];
     struct principal principal;
     struct str token;
+    struct db_stamp stamp;
     struct db_tx *tx;
     int64_t epoch, until_ms, now_ms = clock_now_ms();
+    bool stamped;
     enum error_code rc;
 
     if (!bearer(authorization, &token))
@@ -254,10 +279,16 @@ token_verify(struct token_service *service, struct str authorization,
         1)
         return error_internal(err, "cannot hash a token");
 
+    stamped = db_stamp(service->db, &stamp);
+    if (stamped && known_epoch(service, &stamp, &epoch) &&
+        token_cache_get(service->cache, digest, epoch, now_ms, ret))
+        return ERR_OK;
     rc = db_read_begin(service->db, &tx, err);
     if (rc != ERR_OK)
         return rc;
     rc = auth_epoch(tx, &epoch, err);
+    if (rc == ERR_OK && stamped)
+        note_epoch(service, &stamp, epoch);
     if (rc == ERR_OK &&
         !token_cache_get(service->cache, digest, epoch, now_ms, &principal)) {
         rc = verify(service, tx, token, now_ms, &principal, &until_ms, err);

@@ -57,6 +57,12 @@ db_is_remote(const struct db *db)
     return db->driver->remote;
 }
 
+bool
+db_stamp(const struct db *db, struct db_stamp *ret)
+{
+    return db->driver->stamp != NULL && db->driver->stamp(db, ret);
+}
+
 static enum error_code
 run_write(struct db *db, bool is_long, db_work *work, void *context,
           struct error *err)

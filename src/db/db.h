@@ -21,6 +21,7 @@
 #define NELM_DB_DB_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/counter.h"
 #include "base/error.h"
@@ -70,6 +71,21 @@ void db_read_end(struct db_tx *tx);
 /* Would db_read_begin() or a point query wait for a network or a lock? False
  * for an embedded database: handlers may read on an event thread. */
 bool db_is_remote(const struct db *db);
+
+/* What the database has committed so far, as bytes that move with every commit
+ * of any process: while two stamps are equal, what was read in a transaction
+ * that began after the first one is still so. Costs some 50 ns. False when this
+ * database cannot tell without being asked. */
+struct db_stamp {
+    uint64_t word[6];
+};
+bool db_stamp(const struct db *db, struct db_stamp *ret);
+
+static inline bool
+db_stamp_eq(const struct db_stamp *a, const struct db_stamp *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
 
 /* Run `work` in a write transaction and return when it is durable. When
  * `work` returns an error its changes are undone (those of other writes in

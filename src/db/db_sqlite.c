@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -46,6 +47,9 @@
 /* So many texts of db_query_text() stay prepared per connection; more cannot
  * be open at once. */
 #define TEXTS_KEPT 16
+
+/* What SQLite maps of the log's index at a time. */
+#define WAL_INDEX_PAGE 32768
 
 struct conn;
 
@@ -102,7 +106,9 @@ struct sqlite_db {
     pthread_t thread;
     bool started;
     struct conn *writer; /* the thread's own */
-    int wal_pages;       /* in the log after the newest commit */
+    /* Two headers, shared by all processes; NULL: not there yet. */
+    _Atomic(const uint64_t *) wal_index;
+    int wal_pages; /* in the log after the newest commit */
 };
 
 /* ---- errors ---------------------------------------------------------- */
@@ -798,6 +804,24 @@ take_group(struct sqlite_db *db)
     return group;
 }
 
+/* The header of the write-ahead log's index is in memory that everybody who
+ * has the database open shares. It moves with every commit and every restart
+ * of the log, and stands there twice (https://sqlite.org/walformat.html,
+ * section 2.1). The pages stay where they are while a connection is open; a
+ * new database has none before its first commit. */
+static void
+map_wal_index(struct sqlite_db *db)
+{
+    sqlite3_file *file = NULL;
+    void volatile *at = NULL;
+
+    if (sqlite3_file_control(db->writer->handle, "main",
+                             SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+        file->pMethods != NULL && file->pMethods->iVersion >= 2 &&
+        file->pMethods->xShmMap(file, 0, WAL_INDEX_PAGE, 0, &at) == SQLITE_OK)
+        atomic_store(&db->wal_index, (const uint64_t *)(uintptr_t)at);
+}
+
 static void *
 writer_main(void *context)
 {
@@ -814,6 +838,8 @@ writer_main(void *context)
         pthread_mutex_unlock(&db->lock);
         while (!run_transaction(db->writer, group))
             ;
+        if (atomic_load(&db->wal_index) == NULL)
+            map_wal_index(db);
         pthread_mutex_lock(&db->lock);
         while (group != NULL) {
             struct job *job = group;
@@ -979,10 +1005,28 @@ create_file(const char *path, struct error *err)
     return ERR_OK;
 }
 
+static bool
+sqlite_stamp(const struct db *base, struct db_stamp *ret)
+{
+    const uint64_t *at = atomic_load(
+        &((const struct sqlite_db *)base)->wal_index);
+    size_t words = COUNT(ret->word);
+    bool same = at != NULL;
+
+    /* Written second copy first, so a commit on its way shows. */
+    for (size_t i = 0; same && i < words; i++)
+        ret->word[i] = __atomic_load_n(&at[i], __ATOMIC_ACQUIRE);
+    for (size_t i = 0; same && i < words; i++)
+        same = __atomic_load_n(&at[words + i], __ATOMIC_ACQUIRE) ==
+               ret->word[i];
+    return same;
+}
+
 static enum error_code
 open_writer(struct sqlite_db *db, bool create, struct error *err)
 {
     enum error_code rc;
+    int tables;
 
     if (create) {
         rc = create_file(db->path, err);
@@ -997,8 +1041,13 @@ open_writer(struct sqlite_db *db, bool create, struct error *err)
     rc = conn_open(db, true, &db->writer, err);
     if (rc == ERR_OK)
         rc = read_int(db->writer, "PRAGMA page_size", &db->page_bytes, err);
+    /* A read, after which the log is open. */
+    if (rc == ERR_OK)
+        rc = read_int(db->writer, "SELECT COUNT(*) FROM sqlite_schema", &tables,
+                      err);
     if (rc != ERR_OK)
         return rc;
+    map_wal_index(db);
     if (pthread_create(&db->thread, NULL, writer_main, db) != 0)
         return error_busy(err, "cannot start the writer's thread");
     db->started = true;
@@ -1071,6 +1120,7 @@ static const struct db_driver driver = {
     .close = sqlite_close,
     .read_begin = sqlite_read_begin,
     .read_end = sqlite_read_end,
+    .stamp = sqlite_stamp,
     .write = sqlite_write,
     .query = sqlite_query,
     .query_text = sqlite_query_text,

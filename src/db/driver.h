@@ -43,6 +43,7 @@ struct db_driver {
     enum error_code (*read_begin)(struct db *db, struct db_tx **ret,
                                   struct error *err);
     void (*read_end)(struct db_tx *tx);
+    bool (*stamp)(const struct db *db, struct db_stamp *ret); /* or NULL */
     enum error_code (*write)(struct db *db, bool is_long, db_work *work,
                              void *context, struct error *err);
 
