@@ -36,6 +36,11 @@ INSERT INTO source (number, id, source_id, name, name_key, description,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $9)
 ON CONFLICT (name_key) DO NOTHING;
 
+-- name: source_lock     role: writer
+-- in:   $1 id
+-- Nobody else changes the source or its records until the transaction ends.
+UPDATE source SET revision = revision WHERE id = $1;
+
 -- name: source_touch     role: writer
 -- in:   $1 number, $2 time
 -- A clock that went back does not take changed_ms back with it: clients

@@ -685,8 +685,11 @@ import_write(struct db_tx *tx, int fd, uint64_t length,
     struct run run = {
         .fd = fd, .length = length, .options = options, .ret = ret};
     char detail[160];
-    enum error_code rc = run_init(&run, tx, err);
+    enum error_code rc = source_lock(tx, &options->source_id, err);
 
+    if (rc != ERR_OK)
+        return rc;
+    rc = run_init(&run, tx, err);
     if (rc != ERR_OK)
         goto done;
     rc = record_write_begin(&writer, tx, run.schema.source.number,
@@ -799,7 +802,7 @@ import_apply(struct db *db, int fd, uint64_t length,
 
     if (rc != ERR_OK)
         return rc;
-    apply.why = db_write(db, apply_file, &apply, err);
+    apply.why = db_write_long(db, apply_file, &apply, err);
     if (apply.why == ERR_OK)
         return ERR_OK;
     /* Why it failed matters more than that this could not be noted. */

@@ -236,7 +236,7 @@ import(struct attempt *attempt, struct error *err)
                          "The uploaded file is gone. Upload it again.");
     if (rc != ERR_OK)
         return rc;
-    return db_write(runner->options.db, complete, attempt, err);
+    return db_write_long(runner->options.db, complete, attempt, err);
 }
 
 /* ERR_OK when the job has ended, either way. ERR_NOT_FOUND: it is not ours any

@@ -133,7 +133,8 @@ fail_state(struct conn *conn, const char *state, const char *what,
                      text);
         return ERR_CONFLICT;
     }
-    if (state_is(state, "40")) /* serialization_failure, deadlock_detected */
+    /* serialization_failure, deadlock_detected; lock_not_available */
+    if (state_is(state, "40") || strcmp(state, "55P03") == 0)
         conn->again = true;
     if (state_is(state, "08") || state_is(state, "57P") || state[0] == '\0')
         conn->broken = true;
@@ -733,6 +734,10 @@ end_queries(struct conn *conn)
 
 enum kind { READ, SHORT_WRITE, LONG_WRITE };
 
+/* A short write does not wait for the lock of an import: it lets others have
+ * their turn and tries again. */
+#define LOCK_TIMEOUT_MS 1000
+
 /* Small tables would be read from end to end, and a serializable transaction
  * that has read a whole table is in the way of everybody who writes to it. */
 static enum error_code
@@ -749,9 +754,10 @@ begin(struct conn *conn, enum kind kind, struct error *err)
     conn->again = false;
     snprintf(command, sizeof(command),
              "BEGIN ISOLATION LEVEL %s; SET LOCAL statement_timeout = %u; "
+             "SET LOCAL lock_timeout = %d; "
              "SET LOCAL idle_in_transaction_session_timeout = %d",
              how[kind], kind == LONG_WRITE ? 0 : conn->db->options.statement_ms,
-             IDLE_TIMEOUT_MS);
+             kind == SHORT_WRITE ? LOCK_TIMEOUT_MS : 0, IDLE_TIMEOUT_MS);
     return run(conn, command, "SET", err);
 }
 
@@ -874,15 +880,15 @@ pgsql_write(struct db *base, bool is_long, db_work *work, void *context,
     enum error_code rc = ERR_OK;
     bool retry = true;
 
-    if (!is_long)
-        wait_turn(db);
     for (int try = 0; retry && try < TRIES_MAX; try++) {
         if (try > 0)
             pause_before(try);
+        if (!is_long)
+            wait_turn(db);
         rc = try_write(db, kind, work, context, &retry, err);
+        if (!is_long)
+            end_turn(db);
     }
-    if (!is_long)
-        end_turn(db);
     return rc;
 }
 

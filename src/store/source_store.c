@@ -542,6 +542,15 @@ source_has_member(struct db_tx *tx, int64_t source, const char *role,
 }
 
 enum error_code
+source_lock(struct db_tx *tx, const struct uuid *id, struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_SOURCE_LOCK);
+
+    db_uuid(query, 1, id);
+    return db_run(query, NULL, err);
+}
+
+enum error_code
 source_touch(struct db_tx *tx, int64_t source, int64_t now_ms,
              int64_t *ret_revision, struct error *err)
 {

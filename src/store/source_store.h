@@ -61,6 +61,12 @@ enum error_code source_has_member(struct db_tx *tx, int64_t source,
                                   const char *role, const struct uuid *identity,
                                   bool *ret, struct error *err) MUST_USE;
 
+/* Keep everybody else from changing the source and its records until the
+ * transaction ends; before anything else of a db_write_long(). Fine when there
+ * is no such source. */
+enum error_code source_lock(struct db_tx *tx, const struct uuid *id,
+                            struct error *err) MUST_USE;
+
 /* Move the revision by one for a change at `now_ms`; returns the new one. */
 enum error_code source_touch(struct db_tx *tx, int64_t source, int64_t now_ms,
                              int64_t *ret_revision, struct error *err) MUST_USE;
