@@ -967,8 +967,8 @@ translate(struct buf *to, const char *sql)
         }
         for (size_t i = 0; found == NULL && i < COUNT(words); i++) {
             len = strlen(words[i][0]);
-            if (!part_of_word(before) && !part_of_word(sql[len]) &&
-                strncmp(sql, words[i][0], len) == 0)
+            if (!part_of_word(before) && strncmp(sql, words[i][0], len) == 0 &&
+                !part_of_word(sql[len]))
                 found = words[i];
         }
         if (found != NULL) {
