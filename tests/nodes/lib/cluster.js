@@ -109,14 +109,14 @@ export class Cluster {
   }
 
   // A copy of the primary that confirms every commit before it is answered.
-  async addStandby() {
+  async addStandby(port) {
     this.generation = (this.generation ?? 0) + 1;
     const { primary } = this;
     const dir = path.join(this.dir, `b${this.generation}`);
     primary.sql('ALTER SYSTEM RESET synchronous_standby_names');
     run('pg_basebackup', '-h', '127.0.0.1', '-p', String(primary.port), '-U',
       'nelm', '-D', dir, '-R', '-X', 'stream', '-c', 'fast', '--no-sync');
-    this.standby = new Postgres(dir, await freePort());
+    this.standby = new Postgres(dir, port ?? await freePort());
     await this.standby.start();
     primary.sql('ALTER SYSTEM SET synchronous_standby_names = \'*\'');
     primary.sql('SELECT pg_reload_conf()');
