@@ -41,11 +41,11 @@ parse_search(struct call *call, struct record_search *ret, struct error *err)
                                                     [STATE_FUTURE] = "future",
                                                     [STATE_ENDED] = "ended"};
     const struct http_request *request = &call->exchange->request;
+    struct str search = http_query(request, "search");
     struct str state = http_query(request, "state");
 
-    *ret = (struct record_search){
-        .text = utf8_trim(http_query(request, "search")),
-        .now_ms = clock_now_ms()};
+    *ret = (struct record_search){.text = utf8_trim(search),
+                                  .now_ms = clock_now_ms()};
     for (size_t i = 1; i < STATE_COUNT; i++)
         if (str_eq_nocase(state, str_of(states[i])))
             ret->state = (enum record_state)i;
@@ -53,6 +53,8 @@ parse_search(struct call *call, struct record_search *ret, struct error *err)
         return parameter_error(err, "state",
                                "it is not one of active, ending, "
                                "future and ended");
+    if (search.at != NULL && search.len == 0)
+        return parameter_error(err, "search", "it is empty");
     if (ret->text.len > FIND_TEXT_MAX)
         return parameter_error(err, "search", "it is longer than %d bytes",
                                FIND_TEXT_MAX);

@@ -509,6 +509,11 @@ sqlite_step(struct db_query *base, struct error *err)
     if (query->failed != SQLITE_OK)
         return fail_code(query->stmt ? NULL : query->conn->handle,
                          query->failed, query->text->name, err);
+    /* Without memory SQLite may roll everything back, also while it ends a
+     * statement that has given its rows. What came then would be committed by
+     * itself. */
+    if (sqlite3_get_autocommit(query->conn->handle))
+        return error_busy(err, "the transaction was lost");
     switch (sqlite3_step(query->stmt)) {
     case SQLITE_ROW:
         return ERR_OK;

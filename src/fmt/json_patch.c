@@ -114,7 +114,7 @@ unescape(struct patch *patch, struct str part)
         }
         buf_char(&patch->token, c);
     }
-    return !patch->token.failed;
+    return true; /* the caller looks whether there was room */
 }
 
 static struct str
@@ -166,6 +166,8 @@ find_parent(struct patch *patch, struct str path, json_t **ret)
             return refuse(patch, path, "the target is not there");
         if (!unescape(patch, str_cut(&rest, '/')))
             return refuse(patch, path, "the pointer has a wrong escape");
+        if (patch->token.failed)
+            return error_busy(patch->err, "no memory for a patch");
     }
     *ret = at;
     return ERR_OK;
