@@ -25,7 +25,7 @@ void
 buf_clear(struct buf *buf)
 {
     buf->len = 0;
-    buf->failed = false;
+    buf->failed = buf->full = false;
     if (buf->data != NULL)
         buf->data[0] = '\0';
 }
@@ -35,7 +35,7 @@ static __attribute__((noinline)) bool
 grow(struct buf *buf, size_t more)
 {
     if (more > buf->max - buf->len) {
-        buf->failed = true;
+        buf->failed = buf->full = true;
         return false;
     }
     size_t size = MAX(MAX(buf->size * 2, buf->len + more), FIRST_BYTES);

@@ -19,7 +19,8 @@
 struct buf {
     char *data;
     size_t len, size, max;
-    bool failed;
+    bool failed; /* what was added last is not there */
+    bool full;   /* because of `max`, not for want of memory */
 };
 
 void buf_init(struct buf *buf, size_t max);

@@ -18,17 +18,17 @@ enum { MAKE, ADD, COUNT_ROWS, ORDER, ECHO, FEW_PAGES, GROW, STATEMENTS };
 
 static const struct db_statement statements[STATEMENTS] = {
     [MAKE] = {"make", "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT UNIQUE)",
-              true},
-    [ADD] = {"add", "INSERT INTO t (b, a) VALUES ($2, $1)", true},
-    [COUNT_ROWS] = {"count", "SELECT COUNT(*) FROM t", false},
-    [ORDER] = {"order", "SELECT $3, $1, $2, $1", false},
-    [ECHO] = {"echo", "SELECT $1, typeof($1)", false},
-    [FEW_PAGES] = {"few_pages", "PRAGMA max_page_count = 20", true},
+              true, false},
+    [ADD] = {"add", "INSERT INTO t (b, a) VALUES ($2, $1)", true, false},
+    [COUNT_ROWS] = {"count", "SELECT COUNT(*) FROM t", false, false},
+    [ORDER] = {"order", "SELECT $3, $1, $2, $1", false, false},
+    [ECHO] = {"echo", "SELECT $1, typeof($1)", false, false},
+    [FEW_PAGES] = {"few_pages", "PRAGMA max_page_count = 20", true, false},
     [GROW] = {"grow",
               "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
               "FROM n WHERE i < $2) INSERT INTO t SELECT i + $1, "
               "hex(randomblob(1000)) FROM n",
-              true},
+              true, false},
 };
 
 static struct db *

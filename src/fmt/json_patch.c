@@ -114,7 +114,7 @@ unescape(struct patch *patch, struct str part)
         }
         buf_char(&patch->token, c);
     }
-    return true; /* the caller looks whether there was room */
+    return !patch->token.full; /* the caller looks whether there was memory */
 }
 
 static struct str

@@ -88,8 +88,10 @@ derive(struct record_writer *writer, const struct record *record,
 
     if (key != NULL)
         writer->key.len = utf8_fold(name, key);
-    if (writer->line.failed || writer->key.failed)
+    if (writer->line.full || writer->key.full)
         return error_set(err, ERR_LENGTH, "the record is too large");
+    if (writer->line.failed || writer->key.failed)
+        return error_busy(err, "no memory for a record");
     return ERR_OK;
 }
 
