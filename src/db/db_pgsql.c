@@ -65,7 +65,7 @@ struct query {
     struct db_query base;
     struct conn *conn;
     const struct db_statement *text;
-    char *sql; /* of a kept text: a copy */
+    char *sql; /* a copy, of a kept text or with lower(); else NULL */
     bool open, prepared, declared, failed;
     uint64_t used;   /* of a kept text: when, in uses of the connection */
     int param_count; /* -1 until the text was looked at */
@@ -367,6 +367,15 @@ sql_of(const struct query *query)
     return query->sql ? query->sql : query->text->sql;
 }
 
+/* Shows in its first step. */
+static struct db_query *
+start_failed(struct query *query)
+{
+    query->open = query->failed = true;
+    query->conn->open_queries++;
+    return &query->base;
+}
+
 static struct db_query *
 start(struct query *query)
 {
@@ -386,19 +395,8 @@ start(struct query *query)
     return &query->base;
 }
 
-static struct db_query *
-pgsql_query(struct db_tx *tx, unsigned statement)
-{
-    struct conn *conn = (struct conn *)tx;
-    struct query *query = &conn->queries[statement];
-
-    assert(statement < conn->db->options.statement_count);
-    assert(!query->open);
-    assert(conn->writing || !query->text->writes);
-    return start(query);
-}
-
-/* lower() of the server depends on its locale; nelm_lower() does not. */
+/* The same in PostgreSQL's words: its lower() depends on the locale, and folds
+ * ASCII only where columns compare by bytes; nelm_lower() does not. */
 static char *
 copy_text(const char *sql)
 {
@@ -415,6 +413,23 @@ copy_text(const char *sql)
         copy = strdup(text.data);
     buf_done(&text);
     return copy;
+}
+
+static struct db_query *
+pgsql_query(struct db_tx *tx, unsigned statement)
+{
+    struct conn *conn = (struct conn *)tx;
+    struct query *query = &conn->queries[statement];
+
+    assert(statement < conn->db->options.statement_count);
+    assert(!query->open);
+    assert(conn->writing || !query->text->writes);
+    if (query->sql == NULL && strstr(query->text->sql, "lower(") != NULL) {
+        query->sql = copy_text(query->text->sql);
+        if (query->sql == NULL)
+            return start_failed(query);
+    }
+    return start(query);
 }
 
 static unsigned
@@ -471,9 +486,7 @@ pgsql_query_text(struct db_tx *tx, const char *sql)
         free(copy);
     if (query->sql != NULL)
         return start(query);
-    query->open = query->failed = true;
-    conn->open_queries++;
-    return &query->base;
+    return start_failed(query);
 }
 
 static struct param *
