@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { POSTGRESQL } from './lib/database.js';
 import { checkError, digest, downloadPath, readToken, request }
   from './lib/http.js';
 import { HEADER, NELM, UNLIMITED, World, line, sleep } from './lib/nelm.js';
@@ -162,7 +163,9 @@ for (const [name, { prepare, call, happened, wanted = 200, late }] of
           checkError(answer, 503, '503.0 Service Unavailable');
       }
       const did = await happened?.(step);
-      if (happened && status !== 'cut' && !(late && did))
+      // On PostgreSQL the answer to a COMMIT may be what memory lacks for:
+      // then the change is there, and nobody was told that it is.
+      if (happened && status !== 'cut' && !((late || POSTGRESQL) && did))
         assert.equal(did, status === wanted, `step ${step}: ${status}`);
     }
     t.diagnostic(`${step - 1} steps: ${[...ends].map(([status, n]) =>

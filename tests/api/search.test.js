@@ -76,10 +76,14 @@ function state(r) {
 
 const ids = (list) => list.map(({ id }) => id).sort();
 
-async function checkSearch(api, own, where, filter = '') {
+// `still`: false while the index catches up, which may change the order between
+// two pages: then what does not fit one page is left out.
+async function checkSearch(api, own, where, filter = '', still = true) {
   for (const text of ['leitao1', 'in', 'INÊS l', 'b.liskov', 'anna', 'ån',
     'von der ley', 'von der', 'zzzz', 'lee anna', '%', 'a" or']) {
     const want = found(own, text);
+    if (!still && want.length > 250)
+      continue;
     const query = `&search=${encodeURIComponent(text)}${filter}`;
     assert.deepEqual(ids(await all(api, query)), ids(want), `${where}: ${text}`);
   }
@@ -188,7 +192,7 @@ test('with the index, after changes, and without it', async () => {
   root = await admin(world, server);
   manager.api.server = server;
   await checkCounts(root, records);
-  await checkSearch(root, records, 'behind or not');
+  await checkSearch(root, records, 'behind or not', '', false);
   await caughtUp();
 });
 
