@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { UNLIMITED, World, sleep } from '../api/lib/nelm.js';
 import { Load } from '../nodes/lib/load.js';
 
-const KILLS = Number(process.env.NELM_KILLS ?? 100);
+const KILLS = Number(process.env.NELM_KILLS ?? 50);
 
 let world;
 
