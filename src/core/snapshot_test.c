@@ -392,7 +392,7 @@ every_snapshot_of_a_changing_source_is_one_state(void **state UNUSED)
                                         get_while_changing, &member[i]),
                          0);
     }
-    for (unsigned i = 2; i < 60; i++) {
+    for (unsigned i = 2; i < 30; i++) {
         char name[16];
 
         snprintf(name, sizeof(name), "G%u", i);
