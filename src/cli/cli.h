@@ -96,6 +96,7 @@ void cli_error_text(const struct error *err, struct buf *to);
 void cli_help_all(struct buf *to);
 void cli_help_group(struct str group, struct buf *to);
 void cli_help_command(const struct cli_command *command, struct buf *to);
+void cli_man(struct buf *to); /* nelm(1): cli_man.c */
 cli_run cli_doc;
 
 /* The commands. */

@@ -265,7 +265,7 @@ cli_doc(struct cli *cli, struct error *err)
     } pages[] = {
         {"settings", doc_settings}, {"commands", doc_commands},
         {"errors", doc_errors},     {"metrics", doc_metrics},
-        {"routes", route_list},
+        {"routes", route_list},     {"man", cli_man},
     };
 
     for (size_t i = 0; i < COUNT(pages); i++)

@@ -288,11 +288,11 @@ const struct cli_command cli_commands[] = {
      .run = cmd_serve},
 
     {.name = "doc",
-     .argument = "settings|commands|errors|metrics|routes",
+     .argument = "settings|commands|errors|metrics|routes|man",
      .hidden = true,
      .uses = USED_ALWAYS,
      .help = "Print a page of the manual, in Markdown, from the tables in "
-             "the program. The page \"routes\" is JSON.",
+             "the program. The page \"routes\" is JSON, \"man\" is nelm(1).",
      .run = cli_doc},
 };
 const size_t cli_command_count = COUNT(cli_commands);

@@ -87,6 +87,23 @@ test('the manual is what the program says', async (t) => {
   }
 });
 
+test('nelm(1) names every command and setting, in good roff', async (t) => {
+  const page = nelm(['doc', 'man']).stdout;
+  const plain = page.replaceAll('\\-', '-');
+  for (const name of commandNames)
+    assert.match(plain, new RegExp(`^\\.SS nelm ${name}( [A-Z]+)?$`, 'm'));
+  const settings = [...nelm(['doc', 'settings']).stdout
+    .matchAll(/^## (.*)$/gm)].map(([, name]) => name);
+  assert.ok(settings.length > 20);
+  for (const name of settings)
+    assert.ok(plain.includes(`\n\\fB--${name}\\fR, `), name);
+  const lint = spawnSync('mandoc', ['-Tlint'], { input: page });
+  if (lint.error?.code === 'ENOENT')
+    return t.skip('mandoc is not installed');
+  assert.equal(lint.stdout.toString(), '');
+  assert.equal(lint.status, 0);
+});
+
 const WRONG = [
   [[], /no command/],
   [['nonsense'], /there is no command "nonsense"/],
