@@ -319,28 +319,39 @@ close_file(FILE **file)
         fclose(*file);
 }
 
+static void
+free_line(char **line)
+{
+    free(*line);
+}
+
 static enum error_code MUST_USE
 set_file(struct settings *settings, const char *path, struct error *err)
 {
     CLEANUP(close_file) FILE *file = fopen(path, "re");
-    char line[MAX_LINE_BYTES];
+    CLEANUP(free_line) char *line = NULL;
     bool seen[SETTINGS] = {false};
     enum error_code rc = ERR_OK;
+    size_t room = 0;
+    ssize_t len;
 
     if (file == NULL)
         return error_set(err, ERR_VALUE,
                          "could not read the configuration file \"%s\": %s",
                          path, strerrordesc_np(errno));
     for (unsigned number = 1;
-         rc == ERR_OK && fgets(line, sizeof(line), file) != NULL; number++) {
+         rc == ERR_OK && (len = getline(&line, &room, file)) >= 0; number++) {
         char origin[4096 + 16];
 
         snprintf(origin, sizeof(origin), "%s:%u", path, number);
-        if (strlen(line) + 1 == sizeof(line))
+        if (len > MAX_LINE_BYTES)
             return error_set(err, ERR_VALUE, "%s is too long", origin);
-        rc = set_line(settings, str_of(line), origin, seen, err);
+        /* Values are C strings: what is behind it would be lost. */
+        if (memchr(line, '\0', (size_t)len) != NULL)
+            return error_set(err, ERR_VALUE, "%s has a NUL byte", origin);
+        rc = set_line(settings, str_n(line, (size_t)len), origin, seen, err);
     }
-    if (rc == ERR_OK && ferror(file))
+    if (rc == ERR_OK && !feof(file))
         rc = error_set(err, ERR_VALUE,
                        "could not read the configuration file \"%s\": %s", path,
                        strerrordesc_np(errno));

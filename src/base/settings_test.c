@@ -199,6 +199,25 @@ settings_say_what_is_wrong_and_where(void **state)
     }
 }
 
+/* Values are C strings: half a line must not be taken for a whole one. */
+static void
+settings_file_has_no_nul(void **state)
+{
+    static const char text[] = "\nworkers = 4\0002\n";
+    const char *flags[SETTINGS] = {[SETTING_NUMBER_config] = path};
+    struct settings settings;
+    struct error err = ERROR_INIT;
+    FILE *file = fopen(path, "we");
+
+    (void)state;
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, sizeof(text) - 1, file), sizeof(text) - 1);
+    fclose(file);
+    assert_int_equal(settings_load(&settings, flags, &err), ERR_VALUE);
+    assert_non_null(strstr(error_text(&err), ":2 has a NUL byte"));
+    settings_done(&settings);
+}
+
 /* An operator reads the default in the manual and writes it into the file. */
 static void
 settings_accept_their_own_defaults(void **state)
@@ -242,6 +261,7 @@ main(void)
         cmocka_unit_test(settings_flag_beats_variable_beats_file),
         cmocka_unit_test(settings_read_every_kind),
         cmocka_unit_test(settings_say_what_is_wrong_and_where),
+        cmocka_unit_test(settings_file_has_no_nul),
         cmocka_unit_test(settings_accept_their_own_defaults),
     };
     return cmocka_run_group_tests(tests, make_file, drop_file);
