@@ -176,6 +176,39 @@ snapshot_file_seal(const struct segments *segments,
     sha256_digest(&state, sizeof(trailer->seal), trailer->seal);
 }
 
+/* Can a file of `size` bytes be what its trailer says? The seal tells what was
+ * torn; that numbers fit each other it does not tell. */
+static bool
+fits(const struct snapshot_trailer *trailer, uint64_t size)
+{
+    const struct snapshot *file = &trailer->file;
+    size_t etag = strnlen(file->etag, sizeof(file->etag));
+
+    size -= sizeof(*trailer);
+    return file->segments <= size / sizeof(struct segment) &&
+           file->length == size - file->segments * sizeof(struct segment) &&
+           etag > 2 && etag < sizeof(file->etag) &&
+           trailer->key.coding < SNAPSHOT_CODINGS;
+}
+
+static bool
+segments_fit(const struct segments *segments, uint64_t length)
+{
+    const struct segment *last = NULL;
+
+    for (uint64_t i = 0; i < segments->count; i++) {
+        const struct segment *next = &segments->at[i];
+
+        if (next->end > length ||
+            next->digest.index >= sizeof(next->digest.block) ||
+            (last != NULL &&
+             (next->number <= last->number || next->end < last->end)))
+            return false;
+        last = next;
+    }
+    return true;
+}
+
 /* Is the end of the file a trailer that fits? */
 static bool
 is_sealed(const struct snapshot_directory *directory, int fd, const char *name,
@@ -192,9 +225,10 @@ is_sealed(const struct snapshot_directory *directory, int fd, const char *name,
     at = st.st_size - (off_t)sizeof(*ret);
     if (at < 0 || pread(fd, ret, sizeof(*ret), at) != (ssize_t)sizeof(*ret))
         return false;
-    if (snapshot_file_bytes(&ret->file) != (uint64_t)st.st_size ||
+    if (!fits(ret, (uint64_t)st.st_size) ||
         memcmp(ret->boot, directory->boot, sizeof(ret->boot)) != 0 ||
-        snapshot_file_segments(fd, &ret->file, &segments, NULL) != ERR_OK)
+        snapshot_file_segments(fd, &ret->file, &segments, NULL) != ERR_OK ||
+        !segments_fit(&segments, ret->file.length))
         return false;
     want = *ret;
     snapshot_file_seal(&segments, &want);
