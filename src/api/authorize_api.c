@@ -15,9 +15,9 @@
 #include "auth/signin.h"
 #include "base/secret.h"
 #include "base/utf8.h"
+#include "fmt/redirect_uri.h"
 
 #define FORM_KEY_TEXT 65
-#define SOURCE_MAX 255 /* bytes of a source in a Content-Security-Policy */
 
 /* One request for a page. */
 struct visit {
@@ -32,7 +32,7 @@ struct visit {
     /* GET and POST /oauth/authorize: */
     struct authorization authorization;
     bool agreed;
-    char form_action[SOURCE_MAX + 1]; /* where its redirect may lead */
+    char form_action[REDIRECT_SOURCE]; /* where its redirect may lead */
 };
 
 /* --- cookies and forms -------------------------------------------------- */
@@ -238,48 +238,6 @@ scope_lines(struct str scopes, struct buf *to)
     }
 }
 
-/* Scheme and host of an address, or its scheme alone. */
-static struct str
-origin(struct str uri)
-{
-    struct str rest = uri;
-    size_t scheme = str_cut(&rest, ':').len;
-    size_t at = scheme + 3;
-
-    if (rest.len < 2 || memcmp(rest.at, "//", 2) != 0)
-        return str_n(uri.at, scheme + 1);
-    while (at < uri.len && strchr("/?#", uri.at[at]) == NULL)
-        at++;
-    return str_n(uri.at, at);
-}
-
-/* Browsers hold form-action against the redirects behind a form too. What
- * could be taken for more than one host gives way to the scheme. */
-static void
-allow_redirect(struct visit *visit)
-{
-    struct str uri = visit->authorization.redirect_uri;
-    struct str from = origin(uri), rest = uri;
-    struct str scheme = str_cut(&rest, ':');
-
-    for (size_t i = scheme.len + 3; i < from.len; i++) {
-        char c = from.at[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':')) {
-            from.len = scheme.len + 1;
-            break;
-        }
-    }
-    if (from.len > SOURCE_MAX)
-        from.len = MIN(scheme.len + 1, (size_t)SOURCE_MAX);
-    for (size_t i = 0; i <= scheme.len && i < from.len; i++)
-        if (strchr("; ,'", from.at[i]) != NULL)
-            from.len = 0;
-    snprintf(visit->form_action, sizeof(visit->form_action), "%.*s",
-             STR_ARG(from));
-}
-
 static enum error_code
 consent_page(struct visit *visit, struct error *err)
 {
@@ -295,7 +253,7 @@ consent_page(struct visit *visit, struct error *err)
         {"name", visit->identity.name},
         {"alias", visit->identity.alias},
         {"scopes", buf_view(&scopes)},
-        {"return_to", origin(authorization->redirect_uri)},
+        {"return_to", redirect_uri_origin(authorization->redirect_uri)},
         {"form_key", str_of(key)},
         {NULL, STR("")},
     };
@@ -305,30 +263,6 @@ consent_page(struct visit *visit, struct error *err)
 }
 
 /* --- redirects ---------------------------------------------------------- */
-
-/* RFC 3986: unreserved characters as they are, the rest percent-encoded. */
-static void
-add_parameter(struct buf *uri, const char *name, struct str value)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    bool first = memchr(uri->data, '?', uri->len) == NULL;
-
-    buf_char(uri, first ? '?' : '&');
-    buf_text(uri, name);
-    buf_char(uri, '=');
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.at[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-            (c >= '0' && c <= '9') || (c && strchr("-._~", c))) {
-            buf_char(uri, (char)c);
-        } else {
-            buf_char(uri, '%');
-            buf_char(uri, digits[c >> 4]);
-            buf_char(uri, digits[c & 15]);
-        }
-    }
-}
 
 static enum error_code
 redirect(struct visit *visit, int status, struct str to, struct error *err)
@@ -354,11 +288,11 @@ to_client(struct visit *visit, const char *name, struct str value,
 
     buf_init(&uri, (size_t)256 * 1024);
     buf_str(&uri, visit->authorization.redirect_uri);
-    add_parameter(&uri, name, value);
+    redirect_uri_add(&uri, name, value);
     if (description != NULL)
-        add_parameter(&uri, "error_description", str_of(description));
+        redirect_uri_add(&uri, "error_description", str_of(description));
     if (state.at != NULL)
-        add_parameter(&uri, "state", state);
+        redirect_uri_add(&uri, "state", state);
     return redirect(visit, 302,
                     uri.failed ? (struct str){NULL, 0}
                                : arena_str(visit->arena, buf_view(&uri)),
@@ -404,8 +338,8 @@ find_visitor(struct visit *visit, struct db_tx *tx, struct error *err)
 static struct str
 console_at(const struct call *call, struct str base)
 {
-    return str_of(
-        arena_printf(&call->exchange->arena, "%.*s/", STR_ARG(origin(base))));
+    return str_of(arena_printf(&call->exchange->arena, "%.*s/",
+                               STR_ARG(redirect_uri_origin(base))));
 }
 
 /* The parameters of the query; false when one is there twice, which would be
@@ -485,7 +419,9 @@ visit_begin(struct visit *visit, struct call *call, struct error *err)
         rc = to_client(visit, "error", str_of(refusal.error),
                        refusal.description, err);
     else if (rc == ERR_OK) {
-        allow_redirect(visit);
+        /* Browsers hold form-action against the redirects behind a form too. */
+        redirect_uri_source(visit->authorization.redirect_uri,
+                            visit->form_action);
         return ERR_OK;
     }
     return rc == ERR_OK ? ERR_END : rc;

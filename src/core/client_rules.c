@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "core/members.h"
 #include "fmt/json_patch.h"
+#include "fmt/redirect_uri.h"
 #include "store/audit_store.h"
 
 #define NAME_CHARS 128
@@ -23,7 +24,7 @@
 #define TOKEN_LIFE_MAX_MS (184 * DAY_MS)
 
 #define REDIRECTS_MAX 50
-#define REDIRECT_BYTES 2048
+#define HOMEPAGE_BYTES 2048
 
 static const char *const grant_names[] = {
     GRANT_CLIENT_CREDENTIALS, GRANT_AUTHORIZATION_CODE, GRANT_REFRESH_TOKEN};
@@ -117,36 +118,6 @@ is_grant(struct str text)
     return false;
 }
 
-/* An absolute address without a fragment (RFC 6749 section 3.1.2), in the
- * characters of one, and none that a browser would run. */
-static bool
-is_redirect(struct str uri)
-{
-    static const char *const never[] = {"javascript", "data", "vbscript",
-                                        "blob",       "file", "about"};
-    struct str rest = uri;
-    struct str scheme = str_cut(&rest, ':');
-
-    if (rest.len == 0 || scheme.len == 0 || uri.len > REDIRECT_BYTES)
-        return false;
-    for (size_t i = 0; i < uri.len; i++)
-        if (uri.at[i] <= ' ' || uri.at[i] >= 0x7f ||
-            strchr("\"#<>\\^`{|}", uri.at[i]) != NULL)
-            return false;
-    for (size_t i = 0; i < scheme.len; i++) {
-        char c = scheme.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-        if (!letter &&
-            (i == 0 || !((c >= '0' && c <= '9') || strchr("+-.", c) != NULL)))
-            return false;
-    }
-    for (size_t i = 0; i < COUNT(never); i++)
-        if (str_eq_nocase(scheme, str_of(never[i])))
-            return false;
-    return true;
-}
-
 static void
 read_scope(struct members *members, struct arena *arena, struct client *client)
 {
@@ -177,14 +148,14 @@ read_client(struct members *members, struct arena *arena, struct client *client)
     client->grants = read_texts(members, "grantTypes", true, is_grant, ' ',
                                 NAME_CHARS, arena);
     client->redirect_uris = read_texts(
-        members, "redirectUris", false, is_redirect, '\n',
-        REDIRECTS_MAX * (REDIRECT_BYTES + 1), arena);
+        members, "redirectUris", false, redirect_uri_valid, '\n',
+        REDIRECTS_MAX * (REDIRECT_URI_BYTES + 1), arena);
     client->online = read_choice(members, "accessType", true, "OFFLINE",
                                  "ONLINE");
     client->business_name = members_text(members, "businessName", 0, 0,
                                          NAME_CHARS);
     client->homepage_url = members_text(members, "homepageUrl", 0, 0,
-                                        REDIRECT_BYTES);
+                                        HOMEPAGE_BYTES);
     client->description = members_text(members, "description", MEMBER_LINES, 0,
                                        LONG_CHARS);
     const json_t *enabled = json_object_get(members->object, "enabled");
