@@ -15,6 +15,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* libFuzzer calls it before the first input, if there is one. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
 #define FUZZ_CHECK(what)                                                       \
     do {                                                                       \
         if (!(what)) {                                                         \

@@ -169,22 +169,3 @@ run_tests() {
     printf '%s passed, %s failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ]
 }
-
-run_fuzzers() {
-    need $base_packages clang libclang-rt-14-dev
-    CC=clang configure build-fuzz --buildtype=debugoptimized -Dfuzz=true \
-        -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dc_args=-fsanitize=fuzzer-no-link
-    ninja -C build-fuzz >&2
-    only=${1:-}
-    seconds=${2:-60}
-    for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
-        [ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
-        name=${fuzzer##*/fuzz_}
-        [ -z "$only" ] || [ "$only" = "$name" ] || continue
-        say "fuzzing $name for $seconds s"
-        mkdir -p "build-fuzz/corpus/$name"
-        "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 \
-            "build-fuzz/corpus/$name" "tests/fuzz/corpus/$name"
-    done
-}
