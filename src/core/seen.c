@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/spool.h"
+
 #define CHUNK 2048 /* entries written or read at once */
 
 struct entry {
@@ -70,10 +72,16 @@ open_file(struct seen *seen, struct error *err)
 
     if (directory == NULL)
         directory = "/var/tmp";
-    seen->fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    seen->fd = dir < 0 ? -1 : spool_nameless(dir);
+    int saved = errno;
+
+    if (dir >= 0)
+        close(dir);
     if (seen->fd < 0)
         return error_busy(err, "temporary file in %s: %s", directory,
-                          strerrordesc_np(errno));
+                          strerrordesc_np(saved));
     return ERR_OK;
 }
 

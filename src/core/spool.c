@@ -109,13 +109,21 @@ create_and_unlink(int dir)
     return fd;
 }
 
+int
+spool_nameless(int dir)
+{
+    int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+        fd = create_and_unlink(dir);
+    return fd;
+}
+
 enum error_code
 spool_create(const struct spool *spool, int *ret_fd, struct error *err)
 {
-    int fd = openat(spool->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = spool_nameless(spool->dir);
 
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-        fd = create_and_unlink(spool->dir);
     if (fd < 0)
         return spool_error(err, "open");
     *ret_fd = fd;

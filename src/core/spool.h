@@ -29,6 +29,9 @@ void spool_close(struct spool *spool);
 enum error_code spool_create(const struct spool *spool, int *ret_fd,
                              struct error *err) MUST_USE;
 
+/* The same in any directory, on any file system; or -1 with errno. */
+int spool_nameless(int dir);
+
 /* Take room for bytes that are about to be written, and give it back when they
  * are gone. ERR_UNAVAILABLE: all of it is taken. Without limit until
  * spool_limit(). */

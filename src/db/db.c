@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "db/driver.h"
 
-enum error_code
-db_open(const char *url, const struct db_options *options, bool create,
-        struct db **ret, struct error *err)
+static const struct db_driver *
+driver_of(const char *url)
 {
     const struct db_driver *const drivers[] = {db_sqlite_driver,
                                                db_pgsql_driver};
@@ -17,14 +16,34 @@ db_open(const char *url, const struct db_options *options, bool create,
             const char *scheme = drivers[i]->schemes[j];
 
             if (scheme && strncmp(url, scheme, strlen(scheme)) == 0)
-                return drivers[i]->open(url, options, create, ret, err);
+                return drivers[i];
         }
     }
+    return NULL;
+}
+
+enum error_code
+db_open(const char *url, const struct db_options *options, bool create,
+        struct db **ret, struct error *err)
+{
+    const struct db_driver *driver = driver_of(url);
+
+    if (driver != NULL)
+        return driver->open(url, options, create, ret, err);
     /* The rest of the URL may hold a password. */
     return error_set(err, ERR_VALUE,
                      "cannot use a database of the kind \"%.*s\": give "
                      "sqlite:PATH or postgresql://...",
                      (int)MIN(strcspn(url, ":"), 32u), url);
+}
+
+void
+db_files(const char *url, db_file_visit *visit, void *context)
+{
+    const struct db_driver *driver = driver_of(url);
+
+    if (driver != NULL)
+        driver->files(url, visit, context);
 }
 
 void

@@ -62,6 +62,12 @@ enum error_code db_open(const char *url, const struct db_options *options,
                         struct error *err) MUST_USE;
 void db_close(struct db *db);
 
+/* Show `visit` what connections to `url` open by name, now and later: a
+ * directory in which files are made, or something that is only read and need
+ * not be there. */
+typedef void db_file_visit(void *context, const char *path, bool written);
+void db_files(const char *url, db_file_visit *visit, void *context);
+
 /* A read transaction: everything read through it is one state. Waits for a
  * free connection at most busy_ms, then ERR_UNAVAILABLE. */
 enum error_code db_read_begin(struct db *db, struct db_tx **ret,

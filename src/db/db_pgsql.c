@@ -1118,11 +1118,50 @@ pgsql_open(const char *url, const struct db_options *options, bool create,
     return ERR_OK;
 }
 
+/* Those that the parameters name; NULL is fine. */
+static void
+named_files(const PQconninfoOption *parts, db_file_visit *visit, void *context)
+{
+    static const char *const names[] = {"passfile",    "sslcert", "sslkey",
+                                        "sslrootcert", "sslcrl",  "sslcrldir"};
+
+    for (; parts != NULL && parts->keyword != NULL; parts++)
+        for (size_t i = 0; i < COUNT(names); i++)
+            if (parts->val != NULL && strcmp(parts->keyword, names[i]) == 0)
+                visit(context, parts->val, false);
+}
+
+/* libpq's, from the URL, the environment and its places in the home
+ * directory. */
+static void
+pgsql_files(const char *url, db_file_visit *visit, void *context)
+{
+    static const char *const places[] = {".pgpass", ".pg_service.conf",
+                                         ".postgresql"};
+    const char *service = getenv("PGSERVICEFILE"), *home = getenv("HOME");
+    PQconninfoOption *own = PQconninfoParse(url, NULL);
+    PQconninfoOption *defaults = PQconndefaults();
+
+    named_files(own, visit, context);
+    named_files(defaults, visit, context);
+    if (service != NULL)
+        visit(context, service, false);
+    for (size_t i = 0; home != NULL && i < COUNT(places); i++) {
+        char path[4096];
+
+        snprintf(path, sizeof(path), "%s/%s", home, places[i]);
+        visit(context, path, false);
+    }
+    PQconninfoFree(defaults);
+    PQconninfoFree(own);
+}
+
 static const struct db_driver driver = {
     .schemes = {"postgresql://", "postgres://"},
     .engine = "PostgreSQL",
     .remote = true,
     .open = pgsql_open,
+    .files = pgsql_files,
     .close = pgsql_close,
     .read_begin = pgsql_read_begin,
     .read_end = pgsql_read_end,

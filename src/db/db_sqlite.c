@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -1117,11 +1118,27 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
     return ERR_OK;
 }
 
+/* The log and its index lie beside the file, which may be a link. */
+static void
+sqlite_files(const char *url, db_file_visit *visit, void *context)
+{
+    const char *path = url + strlen(SCHEME);
+    char *real = realpath(path, NULL);
+    char copy[PATH_BYTES];
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    visit(context, dirname(copy), true);
+    if (real != NULL)
+        visit(context, dirname(real), true);
+    free(real);
+}
+
 static const struct db_driver driver = {
     .schemes = {SCHEME},
     .engine = "SQLite " SQLITE_VERSION,
     .remote = false,
     .open = sqlite_open,
+    .files = sqlite_files,
     .close = sqlite_close,
     .read_begin = sqlite_read_begin,
     .read_end = sqlite_read_end,

@@ -39,6 +39,7 @@ struct db_driver {
 
     enum error_code (*open)(const char *url, const struct db_options *options,
                             bool create, struct db **ret, struct error *err);
+    void (*files)(const char *url, db_file_visit *visit, void *context);
     void (*close)(struct db *db);
     enum error_code (*read_begin)(struct db *db, struct db_tx **ret,
                                   struct error *err);
