@@ -89,6 +89,9 @@ setting_form(const struct setting *row, struct buf *to)
     case SETTING_LEVEL:
         buf_text(to, "error, warn, info or debug");
         break;
+    case SETTING_SANDBOX:
+        buf_text(to, "auto, on or off");
+        break;
     }
 }
 
@@ -210,6 +213,21 @@ are_origins(struct str text)
     return true;
 }
 
+static bool
+parse_sandbox(struct str text, enum sandbox_mode *ret)
+{
+    static const char *const names[] = {
+        [SANDBOX_AUTO] = "auto", [SANDBOX_ON] = "on", [SANDBOX_OFF] = "off"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (str_eq(text, str_of(names[i]))) {
+            *ret = (enum sandbox_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `text` is NUL-terminated and lives as long as the settings. */
 static bool
 parse(const struct setting *row, struct str text, void *to)
@@ -244,6 +262,8 @@ parse(const struct setting *row, struct str text, void *to)
         return log_format_parse(text, to);
     case SETTING_LEVEL:
         return log_level_parse(text, to);
+    case SETTING_SANDBOX:
+        return parse_sandbox(text, to);
     case SETTING_TEXT:
         break;
     }

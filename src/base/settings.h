@@ -31,8 +31,12 @@ enum setting_kind {
     SETTING_ORIGINS,  /* of web pages */
     SETTING_NETWORKS, /* addresses and networks */
     SETTING_FORMAT,   /* of the log */
-    SETTING_LEVEL
+    SETTING_LEVEL,
+    SETTING_SANDBOX
 };
+
+/* What the kernel has of it, all of it or an error, or nothing. */
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_ON, SANDBOX_OFF };
 
 /* So many in so many seconds; count 0: no limit. */
 struct rate {
@@ -51,6 +55,7 @@ struct rate {
 #define SETTING_TYPE_NETWORKS struct nets
 #define SETTING_TYPE_FORMAT enum log_format
 #define SETTING_TYPE_LEVEL enum log_level
+#define SETTING_TYPE_SANDBOX enum sandbox_mode
 
 struct settings {
     struct arena text;

@@ -96,6 +96,9 @@ static const struct {
     {"check-managers", "off", 0, 0},
     {"log-level", "debug", LOG_DEBUG, 0},
     {"log-format", "json", LOG_JSON, 0},
+    {"sandbox", "auto", SANDBOX_AUTO, 0},
+    {"sandbox", "on", SANDBOX_ON, 0},
+    {"sandbox", "off", SANDBOX_OFF, 0},
 };
 
 static void
@@ -119,6 +122,8 @@ settings_read_every_kind(void **state)
             assert_int_equal(*(const enum log_format *)at, values[i].want);
         else if (row->kind == SETTING_LEVEL)
             assert_int_equal(*(const enum log_level *)at, values[i].want);
+        else if (row->kind == SETTING_SANDBOX)
+            assert_int_equal(*(const enum sandbox_mode *)at, values[i].want);
         else
             assert_int_equal(*(const uint64_t *)at, values[i].want);
         if (row->kind == SETTING_RATE)

@@ -4,10 +4,13 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api/api.h"
+#include "cli/sandbox.h"
 #include "cli/view.h"
 #include "core/job.h"
 #include "store/auth_store.h"
@@ -20,6 +23,9 @@
 /* What a running server is made of, in the order of its making. */
 struct service {
     struct cli *cli;
+    const char *cache_dir, *spool_dir;
+    struct sandbox sandbox;
+    struct error sandbox_fault; /* what it lacks */
     struct token_service *tokens;
     struct snapshot_cache *snapshots;
     struct limiter *requests, *token_clients, *token_addresses;
@@ -53,35 +59,113 @@ check_settings(struct cli *cli, struct error *err)
     return ERR_OK;
 }
 
-/* A directory beside the database file, unless its setting names one. */
-static enum error_code MUST_USE
-own_directory(struct cli *cli, const char *set, const char *kind,
-              const char **ret, struct error *err)
+/* A directory beside the database file, unless its setting names one. NULL: the
+ * database is no file. */
+static const char *
+own_directory(struct cli *cli, const char *set, const char *kind)
 {
     static const char scheme[] = "sqlite:";
     const char *database = cli->settings.database;
 
-    *ret = set;
     if (set[0] != '\0')
-        return ERR_OK;
+        return set;
     if (strncmp(database, scheme, strlen(scheme)) != 0)
-        return cli_wrong(cli, err,
-                         "%s-dir must be set: the database is no file that it "
-                         "could be beside",
-                         kind);
-    *ret = arena_printf(&cli->arena, "%s-%s", database + strlen(scheme), kind);
-    return *ret ? ERR_OK : error_internal(err, "out of memory");
+        return NULL;
+    return arena_printf(&cli->arena, "%s-%s", database + strlen(scheme), kind);
+}
+
+static enum error_code MUST_USE
+need_directory(struct cli *cli, const char *path, const char *kind,
+               struct error *err)
+{
+    if (path != NULL)
+        return ERR_OK;
+    return cli_wrong(cli, err,
+                     "%s-dir must be set: the database is no file that it "
+                     "could be beside",
+                     kind);
+}
+
+/* Where files go; temporary ones, of libraries too, to the spool. */
+static void
+find_directories(struct service *service)
+{
+    struct cli *cli = service->cli;
+
+    service->cache_dir = own_directory(cli, cli->settings.cache_dir, "cache");
+    service->spool_dir = own_directory(cli, cli->settings.spool_dir, "spool");
+    if (service->spool_dir != NULL) {
+        setenv("TMPDIR", service->spool_dir, 1);
+        setenv("SQLITE_TMPDIR", service->spool_dir, 1);
+    }
+}
+
+static void
+allow_database(void *sandbox, const char *path, bool written)
+{
+    if (written)
+        sandbox_allow(sandbox, path, SANDBOX_WRITE);
+    else
+        sandbox_allow_file(sandbox, path);
+}
+
+/* A directory is allowed when it is there; one beside the database lies in one
+ * that is. Whoever opens it says what is wrong with it. */
+static void
+allow_directory(struct sandbox *sandbox, const char *path, const char *set)
+{
+    if (set[0] != '\0')
+        mkdir(path, 0700);
+    if (path != NULL)
+        sandbox_allow(sandbox, path, SANDBOX_WRITE);
+}
+
+/* What there is of it is in force then, and told by report_sandbox(). */
+static enum error_code MUST_USE
+enter_sandbox(struct service *service, struct error *err)
+{
+    const struct settings *settings = &service->cli->settings;
+    struct sandbox *sandbox = &service->sandbox;
+
+    if (settings->sandbox == SANDBOX_OFF)
+        return ERR_OK;
+    sandbox_init(sandbox);
+    db_files(settings->database, allow_database, sandbox);
+    allow_directory(sandbox, service->cache_dir, settings->cache_dir);
+    allow_directory(sandbox, service->spool_dir, settings->spool_dir);
+    sandbox_allow_file(sandbox, settings->tls_cert);
+    sandbox_allow_file(sandbox, settings->tls_key);
+    enum error_code rc = sandbox_enter(sandbox, err);
+
+    sandbox_done(sandbox);
+    if (rc == ERR_OK || settings->sandbox == SANDBOX_ON)
+        return rc;
+    service->sandbox_fault = *err;
+    *err = ERROR_INIT;
+    return ERR_OK;
+}
+
+static void
+report_sandbox(const struct service *service)
+{
+    const struct sandbox *sandbox = &service->sandbox;
+    const char *fault = service->sandbox_fault.text;
+    char quoted[2 * sizeof(service->sandbox_fault.text)];
+
+    log_line(fault[0] ? LOG_WARN : LOG_INFO, "sandbox",
+             "landlock_abi=%d seccomp=%s%s%s",
+             sandbox->files ? sandbox->abi : 0, sandbox->calls ? "on" : "off",
+             fault[0] ? " reason=" : "",
+             fault[0] ? log_quote(str_of(fault), quoted, sizeof(quoted)) : "");
 }
 
 static enum error_code MUST_USE
 open_snapshots(struct service *service, struct error *err)
 {
     struct cli *cli = service->cli;
-    const char *directory = NULL;
     struct registry registry;
     struct db_tx *tx;
-    enum error_code rc = own_directory(cli, cli->settings.cache_dir, "cache",
-                                       &directory, err);
+    enum error_code rc = need_directory(cli, service->cache_dir, "cache", err);
 
     if (rc == ERR_OK)
         rc = db_read_begin(cli->db, &tx, err);
@@ -90,8 +174,9 @@ open_snapshots(struct service *service, struct error *err)
     rc = registry_find(tx, &cli->arena, &registry, err);
     db_read_end(tx);
     if (rc == ERR_OK)
-        rc = snapshot_cache_open(cli->db, directory, cli->settings.cache_bytes,
-                                 &registry.id, &service->snapshots, err);
+        rc = snapshot_cache_open(cli->db, service->cache_dir,
+                                 cli->settings.cache_bytes, &registry.id,
+                                 &service->snapshots, err);
     if (rc == ERR_OK)
         snapshot_cache_limit(service->snapshots,
                              (unsigned)cli->settings.max_renderings);
@@ -120,12 +205,10 @@ static enum error_code MUST_USE
 open_jobs(struct service *service, struct error *err)
 {
     struct cli *cli = service->cli;
-    const char *directory = NULL;
-    enum error_code rc = own_directory(cli, cli->settings.spool_dir, "spool",
-                                       &directory, err);
+    enum error_code rc = need_directory(cli, service->spool_dir, "spool", err);
 
     if (rc == ERR_OK)
-        rc = spool_open(directory, &service->spool, err);
+        rc = spool_open(service->spool_dir, &service->spool, err);
     if (rc != ERR_OK)
         return rc;
     spool_limit(service->spool, cli->settings.spool_bytes);
@@ -317,13 +400,17 @@ cmd_serve(struct cli *cli, struct error *err)
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     raise_descriptors(cli->settings.max_connections);
-    rc = cli_open(cli, err);
+    find_directories(&service);
+    rc = enter_sandbox(&service, err);
+    if (rc == ERR_OK)
+        rc = cli_open(cli, err);
     if (rc == ERR_OK)
         rc = open_api(&service, err);
     if (rc == ERR_OK)
         rc = start_http(&service, err);
     if (rc != ERR_OK)
         return rc;
+    report_sandbox(&service);
     fprintf(stderr, "listening on %s\n", http_server_url(service.http));
     await_end(&service, &signals);
     drain(&service, &signals);

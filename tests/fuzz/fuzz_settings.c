@@ -28,6 +28,7 @@ put_value(struct buf *to, const struct setting *row, const void *value)
 {
     static const char *const formats[] = {"logfmt", "json"};
     static const char *const levels[] = {"error", "warn", "info", "debug"};
+    static const char *const sandboxes[] = {"auto", "on", "off"};
     const struct rate *rate = value;
 
     switch (row->kind) {
@@ -59,6 +60,9 @@ put_value(struct buf *to, const struct setting *row, const void *value)
         break;
     case SETTING_LEVEL:
         buf_text(to, levels[*(const enum log_level *)value]);
+        break;
+    case SETTING_SANDBOX:
+        buf_text(to, sandboxes[*(const enum sandbox_mode *)value]);
         break;
     }
 }
