@@ -1,3 +1,4 @@
+#define ERROR_C
 #include "base/error.h"
 
 #include <errno.h>

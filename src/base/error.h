@@ -60,6 +60,15 @@ enum error_code error_errno(struct error *err, const char *fmt, ...)
 enum error_code error_busy(struct error *err, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
+#if defined(__clang_analyzer__) && !defined(ERROR_C) /* never ERR_OK */
+#define error_set(err, code, ...) (error_set(err, code, __VA_ARGS__), (code))
+#define error_cause(err, code, ...) \
+    (error_cause(err, code, __VA_ARGS__), (code))
+#define error_internal(...) (error_internal(__VA_ARGS__), ERR_INTERNAL)
+#define error_errno(...) (error_errno(__VA_ARGS__), ERR_INTERNAL)
+#define error_busy(...) (error_busy(__VA_ARGS__), ERR_UNAVAILABLE)
+#endif
+
 /* Facts of a code: HTTP status, "400.1.3 Illegal value", default text, and
  * its name in error.def ("VALUE"). Valid for every failure code. */
 int error_status(enum error_code code);

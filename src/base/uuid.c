@@ -54,7 +54,7 @@ struct uuid
 uuid_mint(void)
 {
     uint64_t tick = next_tick();
-    struct uuid id;
+    struct uuid id = {{0}};
 
     put_big_endian(id.bytes,
                    (tick >> 12) << 16 | UINT64_C(0x7000) | (tick & 0xfff));
@@ -79,7 +79,7 @@ uuid_parse(struct str text, struct uuid *ret)
         }
         text = str_n(digits, sizeof(digits));
     }
-    struct uuid id;
+    struct uuid id = {{0}};
 
     if (!hex_decode(text, id.bytes, sizeof(id.bytes)))
         return false;

@@ -312,6 +312,7 @@ find_orphan(struct job_runner *runner, const struct job_running *jobs,
             found = true;
         }
     }
+    /* cppcheck-suppress uninitvar ; only `count` of them, all set above */
     memcpy(runner->watched, watched, count * sizeof(*watched));
     runner->watched_count = count;
     return found;

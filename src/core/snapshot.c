@@ -747,6 +747,7 @@ sleep_until_rendered(struct snapshot_cache *cache, struct slot *slot)
                            .waiter.next = slot->waiters};
 
     sem_init(&self.woken, 0, 0);
+    /* cppcheck-suppress autoVariables ; it is here until it is woken */
     slot->waiters = &self.waiter;
     unlock(cache);
     while (sem_wait(&self.woken) != 0)

@@ -279,7 +279,7 @@ enum error_code
 filter_parse(struct str text, struct arena *arena, struct filter **ret,
              struct error *err)
 {
-    struct error own;
+    struct error own = ERROR_INIT;
     struct parser parser = {
         .text = text, .arena = arena, .err = err ? err : &own};
 

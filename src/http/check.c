@@ -124,7 +124,10 @@ http_parse_target(struct http_request *request, struct arena *arena,
 
     if (path.len > 0 && path.at[0] != '/' && !str_eq(path, STR("*"))) {
         const char *colon = memchr(path.at, ':', path.len);
-        size_t scheme = colon ? (size_t)(colon - path.at) : 0;
+
+        if (colon == NULL)
+            return refuse(err, "malformed request target");
+        size_t scheme = (size_t)(colon - path.at);
 
         if (!str_eq_nocase(str_n(path.at, scheme), STR("http")) &&
             !str_eq_nocase(str_n(path.at, scheme), STR("https")))

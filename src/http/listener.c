@@ -35,7 +35,8 @@ open_socket(const struct addrinfo *info, unsigned *ret_port, bool *ret_loopback)
         errno = saved;
         return -1;
     }
-    /* The port lies at the same place for both families. */
+    /* The port lies at the same place for both families, and getsockname() set
+     * it. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
     *ret_port = ntohs(((const struct sockaddr_in *)&bound)->sin_port);
     struct net_address address = net_of_socket((const struct sockaddr *)&bound);
 

@@ -80,10 +80,10 @@ paths_find_their_row(void **state)
         for (size_t j = 0; j < match.capture_count; j++) {
             strncat(captures, match.captures[j].name.at,
                     match.captures[j].name.len);
-            strcat(captures, "=");
+            strncat(captures, "=", 1);
             strncat(captures, match.captures[j].value.at,
                     match.captures[j].value.len);
-            strcat(captures, ";");
+            strncat(captures, ";", 1);
         }
         assert_string_equal(captures, paths[i].captures);
     }

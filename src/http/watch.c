@@ -51,11 +51,12 @@ make_room(struct watch *watch, size_t fd)
     if (fd < watch->size)
         return true;
     size_t size = MAX(fd + 1, watch->size * 2);
-    struct watched **grown = realloc(watch->by_fd, size * sizeof(*grown));
+    const size_t one = sizeof(struct watched *);
+    struct watched **grown = realloc(watch->by_fd, size * one);
 
     if (grown == NULL)
         return false;
-    memset(grown + watch->size, 0, (size - watch->size) * sizeof(*grown));
+    memset(grown + watch->size, 0, (size - watch->size) * one);
     watch->by_fd = grown;
     watch->size = size;
     return true;

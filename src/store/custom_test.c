@@ -33,8 +33,8 @@ custom_add_packs_values(void **state)
 
         print_message("%s\n", packings[i].label);
         buf_init(&packed, 1000);
-        for (size_t j = 0; packings[i].values[j].value != NULL &&
-                           j < COUNT(packings[i].values);
+        for (size_t j = 0; j < COUNT(packings[i].values) &&
+                           packings[i].values[j].value != NULL;
              j++)
             custom_add(&packed, packings[i].values[j].number,
                        str_of(packings[i].values[j].value));

@@ -204,6 +204,7 @@ fold_names(const struct record *record, struct folded_names *to)
         struct str text = record->text[name_field[i]];
 
         text.len = MIN(text.len, (size_t)TEXT_MAX);
+        /* cppcheck-suppress uninitvar ; here it is filled */
         to->name[i] = str_n(to->room[i], utf8_fold(text, to->room[i]));
     }
 }
@@ -671,22 +672,17 @@ count_range(struct db_tx *tx, const struct sieve *sieve, int field,
 #define FIRST_MS (-INT64_C(100000000000000))
 #define LAST_MS INT64_C(800000000000000)
 
-/* The same from the words of the dates. */
+/* The same from the words of the dates. The sieve looks for the ending. */
 static enum error_code
 tally_found(struct db_tx *tx, struct sieve *sieve, struct arena *scratch,
             struct record_counts *counts, struct error *err)
 {
     int64_t now = counts->now_ms, from = counts->from_ms, ended = 0;
-    const struct record_search ending = {.state = STATE_ENDING, .now_ms = now};
     struct range range = {.field = FIND_END};
     int64_t *states = counts->states;
     enum error_code rc;
 
-    sieve->search = &ending;
-    sieve->visit = tally_found_ending;
-    sieve->context = counts;
-    sieve->left = INT64_MAX;
-    narrow(&range, &ending);
+    narrow(&range, sieve->search);
     rc = walk(tx, sieve, &range, STR(""), scratch, err);
     if (rc == ERR_OK)
         rc = count_range(tx, sieve, FIND_END, FIRST_MS, now,
@@ -721,7 +717,12 @@ find_tally(struct db_tx *tx, const struct uuid *manager,
            struct record_counts *counts, struct error *err)
 {
     const struct list_query all = {.filter = filter, .limit = INT64_MAX};
-    struct sieve sieve = {.visit = NULL};
+    const struct record_search ending = {.state = STATE_ENDING,
+                                         .now_ms = counts->now_ms};
+    struct sieve sieve = {.search = &ending,
+                          .visit = tally_found_ending,
+                          .context = counts,
+                          .left = INT64_MAX};
     bool found = false;
     enum error_code rc = find_scope(tx, manager, filter, scratch, &sieve, err);
 

@@ -221,7 +221,8 @@ keep_key(struct table_reader *reader, const struct cell *row, struct error *err)
         if (row[i].bytes.len > sizeof(reader->key_bytes) - used)
             return error_internal(err, "%s: a key is too long",
                                   reader->table->name);
-        memcpy(reader->key_bytes + used, row[i].bytes.at, row[i].bytes.len);
+        if (row[i].bytes.len > 0)
+            memcpy(reader->key_bytes + used, row[i].bytes.at, row[i].bytes.len);
         reader->key[i].bytes.at = reader->key_bytes + used;
         used += row[i].bytes.len;
     }
@@ -337,7 +338,7 @@ table_write(struct table_writer *writer,
 enum error_code
 table_flush(struct table_writer *writer, struct error *err)
 {
-    size_t cells = writer->waiting * writer->columns;
+    size_t cells = 0;
     enum error_code rc;
 
     if (writer->waiting == 0)
@@ -345,9 +346,10 @@ table_flush(struct table_writer *writer, struct error *err)
     rc = prepare(writer, writer->waiting, err);
     if (rc != ERR_OK)
         return rc;
-    for (size_t i = 0; i < cells; i++)
-        bind_cell(writer->query, (int)i + 1,
-                  &writer->table->column[i % writer->columns], &writer->row[i]);
+    for (size_t row = 0; row < writer->waiting; row++)
+        for (size_t i = 0; i < writer->columns; i++, cells++)
+            bind_cell(writer->query, (int)cells + 1, &writer->table->column[i],
+                      &writer->row[cells]);
     writer->waiting = 0;
     return db_exec(writer->query, NULL, err);
 }
