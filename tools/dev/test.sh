@@ -60,22 +60,25 @@ format_check() {
     git ls-files -z '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror
 }
 
-# What a compiler cannot see: layers, banned functions, then the analyzers.
-lint() {
-    tools/check_tree
-    configure build --buildtype=release -Db_ndebug=false
-    ninja -C build >&2
+tidy() {
     git ls-files -z 'src/*.c' | xargs -0 -P "$(nproc)" -n 4 \
         clang-tidy -p build --quiet --warnings-as-errors='*'
+}
+
+cpp_check() {
     cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I src \
         --enable=warning,portability --suppressions-list=tools/cppcheck.txt \
         -j "$(nproc)" src
 }
 
 suite_lint() {
-    say "layers, banned functions, layout"
+    say "layers, banned functions, layout, analyzers"
+    build
+    ninja -C build >&2
     check layers tools/check_tree
     check format format_check
+    check clang-tidy tidy
+    check cppcheck cpp_check
 }
 
 suite_unit() {
@@ -122,18 +125,12 @@ suite_nodes() {
     node_tests nodes build/nelm 1 tests/nodes
 }
 
-suite_clang() {
-    say "unit tests, clang"
-    CC=clang configure build-clang --buildtype=debugoptimized
-    ninja -C build-clang >&2
-    meson_tests clang build-clang
-}
-
-# The program and its unit tests under sanitizers; a report is a failure.
+# The program and its unit tests under sanitizers; a report is a failure. One
+# of them is built by clang, so that both compilers have seen everything.
 suite_asan() {
-    say "AddressSanitizer and UndefinedBehaviorSanitizer"
-    configure build-asan --buildtype=debugoptimized \
-        -Db_sanitize=address,undefined
+    say "clang, AddressSanitizer and UndefinedBehaviorSanitizer"
+    CC=clang configure build-asan --buildtype=debugoptimized \
+        -Db_sanitize=address,undefined -Db_lundef=false
     ninja -C build-asan >&2
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     meson_tests asan build-asan --timeout-multiplier 4
@@ -142,7 +139,7 @@ suite_asan() {
 }
 
 suite_tsan() {
-    say "ThreadSanitizer"
+    say "gcc, ThreadSanitizer"
     configure build-tsan --buildtype=debugoptimized -Db_sanitize=thread
     ninja -C build-tsan >&2
     export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tools/tsan.txt"
@@ -156,10 +153,10 @@ suite_tsan() {
 
 run_tests() {
     setup test
-    [ $# -gt 0 ] || set -- lint unit api pgsql browser nodes clang asan tsan load
+    [ $# -gt 0 ] || set -- lint unit api pgsql browser nodes asan tsan load
     for suite in "$@"; do
         case $suite in
-        lint | unit | api | pgsql | browser | nodes | clang | asan | tsan | load)
+        lint | unit | api | pgsql | browser | nodes | asan | tsan | load)
             began=$(date +%s)
             "suite_$suite"
             printf '   %s took %s s\n' "$suite" $(($(date +%s) - began)) >&2 ;;
