@@ -1,6 +1,7 @@
 #include "auth/password.h"
 
 #include <argon2.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/secret.h"
@@ -10,6 +11,32 @@
 #define LANES 1
 #define SALT_BYTES 16
 #define HASH_BYTES 32
+
+/* More at once would take memory and no less time. */
+#define HASHES_AT_ONCE 4
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
+static unsigned running;
+
+static void
+begin_hash(void)
+{
+    pthread_mutex_lock(&lock);
+    while (running == HASHES_AT_ONCE)
+        pthread_cond_wait(&ended, &lock);
+    running++;
+    pthread_mutex_unlock(&lock);
+}
+
+static void
+end_hash(void)
+{
+    pthread_mutex_lock(&lock);
+    running--;
+    pthread_cond_signal(&ended);
+    pthread_mutex_unlock(&lock);
+}
 
 static enum error_code
 argon2_failed(struct error *err, int code)
@@ -32,10 +59,12 @@ password_hash(struct str password, char to[PASSWORD_HASH_TEXT],
                          "[1,%d].",
                          PASSWORD_MAX);
     secret_random(salt, sizeof(salt));
+    begin_hash();
     int code = argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, password.at,
                                      password.len, salt, sizeof(salt),
                                      HASH_BYTES, encoded, sizeof(encoded));
 
+    end_hash();
     if (code != ARGON2_OK)
         return argon2_failed(err, code);
     memcpy(to, encoded, sizeof(encoded));
@@ -61,8 +90,10 @@ password_verify(struct str encoded, struct str password, bool *ret,
     snprintf(text, sizeof(text), "%.*s",
              encoded.len ? (int)encoded.len : (int)sizeof(nobody) - 1,
              encoded.len ? encoded.at : nobody);
+    begin_hash();
     int code = argon2id_verify(text, password.at, password.len);
 
+    end_hash();
     if (code != ARGON2_OK && code != ARGON2_VERIFY_MISMATCH)
         return argon2_failed(err, code);
     *ret = code == ARGON2_OK && encoded.len > 0;

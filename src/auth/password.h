@@ -5,7 +5,7 @@
  * export may use. The encoded form carries its own parameters, so stronger
  * ones can be chosen later without touching what is stored.
  *
- * Memory:  19 MiB during a call.
+ * Memory:  19 MiB during a call; of more than four at once the rest waits.
  * Errors:  ERR_LENGTH for a password that is empty or too long;
  *          ERR_UNAVAILABLE without memory.
  * Threads: safe everywhere. Some 30 ms of one core: for workers only.

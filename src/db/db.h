@@ -43,12 +43,11 @@ struct db_statement {
 struct db_options {
     const struct db_statement *statements;
     unsigned statement_count;
-    unsigned readers;   /* most read transactions at once; PostgreSQL: most
-                           connections */
     unsigned busy_ms;   /* wait for another process's write lock, or for a
                            connection */
     size_t cache_bytes; /* SQLite: page cache of the writing connection */
     /* PostgreSQL: */
+    unsigned readers;      /* most connections, and so transactions, at once */
     unsigned statement_ms; /* a statement may take so long; 0 is no limit */
     bool prepare;          /* keep statements prepared; not behind a pooler
                               that hands on transactions */

@@ -98,8 +98,6 @@ struct sqlite_db {
 
     pthread_mutex_t lock; /* over all below but `writer` and `wal_pages` */
     struct conn *free;
-    unsigned opened; /* reading connections, in use or free */
-    pthread_cond_t returned;
     struct job *first, **last;
     pthread_cond_t queued;
     bool closing;
@@ -594,54 +592,20 @@ conn_return(struct conn *conn)
     pthread_mutex_lock(&db->lock);
     conn->next = db->free;
     db->free = conn;
-    pthread_cond_signal(&db->returned);
     pthread_mutex_unlock(&db->lock);
 }
 
-/* A free connection, or a new one, or wait for one. */
+/* A free connection or a new one: nobody waits, and there are never more than
+ * threads that read. */
 static enum error_code
 conn_take(struct sqlite_db *db, struct conn **ret, struct error *err)
 {
-    struct timespec deadline;
-    int waited = 0;
-
     pthread_mutex_lock(&db->lock);
-    if (db->free == NULL && db->opened == db->options.readers) {
-        clock_gettime(CLOCK_MONOTONIC, &deadline);
-        deadline.tv_sec += db->options.busy_ms / 1000;
-        deadline.tv_nsec += (long)(db->options.busy_ms % 1000) * 1000000;
-        if (deadline.tv_nsec >= 1000000000) {
-            deadline.tv_sec++;
-            deadline.tv_nsec -= 1000000000;
-        }
-        while (db->free == NULL && db->opened == db->options.readers &&
-               waited == 0)
-            waited = pthread_cond_timedwait(&db->returned, &db->lock,
-                                            &deadline);
-    }
     *ret = db->free;
     if (*ret != NULL)
         db->free = (*ret)->next;
-    else if (db->opened < db->options.readers)
-        db->opened++;
-    else {
-        pthread_mutex_unlock(&db->lock);
-        return error_busy(err, "all %u reading connections are in use",
-                          db->options.readers);
-    }
     pthread_mutex_unlock(&db->lock);
-    if (*ret != NULL)
-        return ERR_OK;
-
-    enum error_code rc = conn_open(db, false, ret, err);
-
-    if (rc != ERR_OK) {
-        pthread_mutex_lock(&db->lock);
-        db->opened--;
-        pthread_cond_signal(&db->returned);
-        pthread_mutex_unlock(&db->lock);
-    }
-    return rc;
+    return *ret != NULL ? ERR_OK : conn_open(db, false, ret, err);
 }
 
 static enum error_code
@@ -973,13 +937,10 @@ sqlite_close(struct db *base)
         struct conn *conn = db->free;
 
         db->free = conn->next;
-        db->opened--;
         conn_close(conn);
     }
-    assert(db->opened == 0);
     /* Last, because the last connection empties the log. */
     conn_close(db->writer);
-    pthread_cond_destroy(&db->returned);
     pthread_cond_destroy(&db->queued);
     pthread_mutex_destroy(&db->lock);
     free(db);
@@ -1083,7 +1044,6 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
 {
     static pthread_once_t configured = PTHREAD_ONCE_INIT;
     const char *path = url + strlen(SCHEME);
-    pthread_condattr_t monotonic;
 
     if (path[0] == '\0' || strlen(path) > PATH_BYTES - 8)
         return error_set(err, ERR_VALUE,
@@ -1102,10 +1062,6 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
     db->last = &db->first;
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->queued, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->returned, &monotonic);
-    pthread_condattr_destroy(&monotonic);
 
     enum error_code rc = open_writer(db, create, err);
 

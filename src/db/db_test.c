@@ -32,11 +32,10 @@ static const struct db_statement statements[STATEMENTS] = {
 };
 
 static struct db *
-open_sized(const struct scratch *scratch, unsigned readers, unsigned busy_ms)
+open_waiting(const struct scratch *scratch, unsigned busy_ms)
 {
     const struct db_options options = {.statements = statements,
                                        .statement_count = STATEMENTS,
-                                       .readers = readers,
                                        .busy_ms = busy_ms,
                                        .cache_bytes = 1 << 20};
     struct error err = ERROR_INIT;
@@ -58,7 +57,7 @@ make(struct db_tx *tx, void *context, struct error *err)
 static struct db *
 open_table(const struct scratch *scratch)
 {
-    struct db *db = open_sized(scratch, 4, 2000);
+    struct db *db = open_waiting(scratch, 2000);
 
     assert_int_equal(db_write(db, make, NULL, NULL), ERR_OK);
     return db;
@@ -252,7 +251,7 @@ static void
 db_statement_that_cannot_be_prepared_fails_at_its_first_step(void **state)
 {
     SCRATCH scratch = scratch_make();
-    struct db *db = open_sized(&scratch, 1, 1000); /* without the table */
+    struct db *db = open_waiting(&scratch, 1000); /* without the table */
     struct error err = ERROR_INIT;
     struct db_tx *tx = NULL;
 
@@ -286,7 +285,7 @@ static void
 db_text_is_kept_and_given_up_without_a_difference(void **state)
 {
     SCRATCH scratch = scratch_make();
-    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db *db = open_waiting(&scratch, 1000);
     struct db_tx *tx = NULL;
     char sql[64];
 
@@ -314,7 +313,7 @@ static void
 db_text_may_be_open_twice(void **state)
 {
     SCRATCH scratch = scratch_make();
-    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db *db = open_waiting(&scratch, 1000);
     struct db_query *query[12];
     struct db_tx *tx = NULL;
 
@@ -342,7 +341,7 @@ static void
 db_text_that_cannot_be_prepared_fails_at_its_first_step(void **state)
 {
     SCRATCH scratch = scratch_make();
-    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db *db = open_waiting(&scratch, 1000);
     struct error err = ERROR_INIT;
     struct db_tx *tx = NULL;
 
@@ -362,7 +361,7 @@ static void
 db_text_folds_beyond_ascii(void **state)
 {
     SCRATCH scratch = scratch_make();
-    struct db *db = open_sized(&scratch, 1, 1000);
+    struct db *db = open_waiting(&scratch, 1000);
     struct db_tx *tx = NULL;
 
     (void)state;
@@ -520,7 +519,7 @@ db_commits_waiting_writes_together_and_undoes_only_failed_ones(void **state)
     db_close(db);
 
     /* Still there when the file is opened again. */
-    db = open_sized(&scratch, 1, 1000);
+    db = open_waiting(&scratch, 1000);
     assert_int_equal(count_rows(db), CALLERS / 2);
     db_close(db);
 }
@@ -619,7 +618,7 @@ db_write_gives_up_when_another_process_keeps_the_lock(void **state)
 
     (void)state;
     db_close(db);
-    db = open_sized(&scratch, 1, 60);
+    db = open_waiting(&scratch, 60);
     assert_int_equal(sqlite3_open(scratch_path(&scratch), &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
                      SQLITE_OK);
@@ -635,21 +634,17 @@ db_write_gives_up_when_another_process_keeps_the_lock(void **state)
 }
 
 static void
-db_read_gives_up_when_all_connections_are_in_use(void **state)
+db_read_waits_for_nobody(void **state)
 {
     SCRATCH scratch = scratch_make();
-    struct db *db = open_sized(&scratch, 2, 50);
-    struct db_tx *one = NULL, *two = NULL, *three = NULL;
+    struct db *db = open_waiting(&scratch, 50);
+    struct db_tx *tx[40];
 
     (void)state;
-    assert_int_equal(db_read_begin(db, &one, NULL), ERR_OK);
-    assert_int_equal(db_read_begin(db, &two, NULL), ERR_OK);
-    assert_int_equal(db_read_begin(db, &three, NULL), ERR_UNAVAILABLE);
-    assert_null(three);
-    db_read_end(one);
-    assert_int_equal(db_read_begin(db, &three, NULL), ERR_OK);
-    db_read_end(two);
-    db_read_end(three);
+    for (size_t i = 0; i < COUNT(tx); i++)
+        assert_int_equal(db_read_begin(db, &tx[i], NULL), ERR_OK);
+    for (size_t i = 0; i < COUNT(tx); i++)
+        db_read_end(tx[i]);
     db_close(db);
 }
 
@@ -657,7 +652,7 @@ static void
 db_open_refuses_what_is_no_database(void **state)
 {
     SCRATCH scratch = scratch_make();
-    const struct db_options options = {.readers = 1, .busy_ms = 100};
+    const struct db_options options = {.busy_ms = 100};
     static const struct {
         const char *url;
         enum error_code want;
@@ -707,7 +702,7 @@ static void
 db_open_takes_every_path_as_a_file(void **state)
 {
     SCRATCH scratch = scratch_make();
-    const struct db_options options = {.readers = 1, .busy_ms = 100};
+    const struct db_options options = {.busy_ms = 100};
     static const char *const names[] = {":memory:", "file:x?mode=memory"};
     char here[4096], url[64];
 
@@ -752,7 +747,7 @@ static void
 db_open_in_a_directory_that_is_read_only_is_unavailable(void **state)
 {
     SCRATCH scratch = scratch_make();
-    const struct db_options options = {.readers = 1, .busy_ms = 100};
+    const struct db_options options = {.busy_ms = 100};
     int status = 0;
 
     (void)state;
@@ -794,7 +789,7 @@ main(void)
         cmocka_unit_test(db_writes_of_many_threads_all_last),
         cmocka_unit_test(db_log_shrinks_after_a_large_transaction),
         cmocka_unit_test(db_write_gives_up_when_another_process_keeps_the_lock),
-        cmocka_unit_test(db_read_gives_up_when_all_connections_are_in_use),
+        cmocka_unit_test(db_read_waits_for_nobody),
         cmocka_unit_test(db_open_refuses_what_is_no_database),
         cmocka_unit_test(db_open_takes_every_path_as_a_file),
         cmocka_unit_test(db_open_makes_private_files),

@@ -10,8 +10,8 @@
 
 #include "db/scratch.h"
 
-static const struct db_options options = {
-    .readers = 2, .busy_ms = 10000, .cache_bytes = 1 << 20};
+static const struct db_options options = {.busy_ms = 10000,
+                                          .cache_bytes = 1 << 20};
 
 static struct db *
 open_db(const struct scratch *scratch)

@@ -2,9 +2,7 @@
 
 #include "store/stmt.h"
 
-/* More readers than event threads and workers together; an idle one costs a
- * descriptor and some memory, and none is opened before it is needed. */
-#define READERS 16
+#define READERS 16 /* connections to PostgreSQL */
 #define BUSY_MS 30000
 #define STATEMENT_MS 60000
 

@@ -111,7 +111,7 @@ test('the rest is there, and every metric is in the manual', async () => {
   assert.equal(sample(metrics, 'nelm_build_info'), 1);
   assert.ok(sample(metrics, 'process_resident_memory_bytes') > 1e6);
   assert.ok(sample(metrics, 'process_start_time_seconds') > 1.7e9);
-  assert.equal(sample(metrics, 'nelm_workers'), 8);
+  assert.equal(sample(metrics, 'nelm_workers'), 32);
   assert.ok(sample(metrics, 'nelm_http_connections_total') > 0);
 });
 
