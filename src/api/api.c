@@ -124,6 +124,15 @@ read_form_token(struct call *call, struct error *err)
     return ERR_OK;
 }
 
+static void
+wake_call(struct issuer_waiter *waiter)
+{
+    struct call *call = (struct call *)((char *)waiter -
+                                        offsetof(struct call, key_waiter));
+
+    http_wake(call->exchange);
+}
+
 /* The one bearer token of the request; two would be believed in part. */
 static enum error_code
 authenticate(struct call *call, struct error *err)
@@ -137,11 +146,13 @@ authenticate(struct call *call, struct error *err)
     if (count > 1)
         return error_set(err, ERR_UNAUTHENTICATED,
                          "JWT validation failed: JWT is malformed");
-    rc = token_verify(call->api->options.tokens,
-                      call->form_token.at != NULL
-                          ? call->form_token
-                          : http_header(request, "Authorization"),
-                      call->exchange->may_block, &call->principal, err);
+    call->key_waiter = (struct issuer_waiter){.wake = wake_call};
+    rc = token_verify(
+        call->api->options.tokens,
+        call->form_token.at != NULL ? call->form_token
+                                    : http_header(request, "Authorization"),
+        call->exchange->may_block, &call->key_waiter, &call->principal, err);
+    call->waits = rc == ERR_LATER && call->key_waiter.queued;
     call->known = rc == ERR_OK;
     return rc;
 }

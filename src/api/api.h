@@ -23,6 +23,7 @@ struct job_runner;
 struct api_options {
     struct db *db;
     struct token_service *tokens;
+    const struct issuer *issuer; /* for metrics; NULL: none */
     struct snapshot_cache *snapshots;
     struct limiter *requests;        /* per client and API version */
     struct limiter *token_clients;   /* token endpoint, per client id */

@@ -122,8 +122,9 @@ struct call {
     const char *text;     /* for call_fail(): in place of the error's, longer */
     unsigned allowed;     /* methods, for ERR_METHOD */
     unsigned retry_after; /* seconds, for ERR_RATE and ERR_UNAVAILABLE */
-    bool waits;           /* the handler queued `waiter` before ERR_LATER */
+    bool waits;           /* a waiter was queued before ERR_LATER */
     struct snapshot_waiter waiter;
+    struct issuer_waiter key_waiter;
     /* The export's memory across ERR_LATER. */
     bool marked;
     struct source_mark mark;

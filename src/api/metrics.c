@@ -242,6 +242,19 @@ write_http(const struct look *look)
 }
 
 static void
+write_issuer(const struct look *look)
+{
+    const struct issuer_stats *stats;
+
+    if (look->options->issuer == NULL)
+        return;
+    stats = issuer_stats(look->options->issuer);
+    one(look, METRIC_ISSUER_FETCHES, counted(&stats->fetches));
+    one(look, METRIC_ISSUER_FAILURES, counted(&stats->failures));
+    one(look, METRIC_ISSUER_KEYS, counted(&stats->keys));
+}
+
+static void
 write_core(const struct look *look)
 {
     const struct snapshot_stats *cache = snapshot_stats(
@@ -289,6 +302,7 @@ metrics_write(const struct call *call, struct buf *to)
     }
     write_process(&look);
     write_http(&look);
+    write_issuer(&look);
     write_core(&look);
 }
 

@@ -27,6 +27,7 @@
 #define JWT_FORGED "signature is invalid"
 #define JWT_EXPIRED "JWT is expired"
 #define JWT_REVOKED "JWT is revoked"
+#define JWT_STRANGER "subject is unknown" /* of a token from outside */
 enum error_code jwt_refuse(struct error *err, const char *reason);
 
 #define JWT_KID 44 /* a SHA-256 in base64url with its NUL */

@@ -78,6 +78,12 @@ token_service_open(struct db *db, const char *issuer,
 }
 
 void
+token_service_trust(struct token_service *service, struct issuer *issuer)
+{
+    service->outside = issuer;
+}
+
+void
 token_service_close(struct token_service *service)
 {
     if (service == NULL)
@@ -233,6 +239,105 @@ verify(struct token_service *service, struct db_tx *tx, struct str token,
     return check_holder(tx, ret, now_ms, ret_until_ms, err);
 }
 
+/* Tokens of the outside issuer. */
+
+/* Whom the token means. The alias must be the claim to the letter: what is two
+ * people to the issuer is never one here. */
+static enum error_code
+find_subject(struct token_service *service, const struct outside_claims *claims,
+             struct principal *ret, int64_t *ret_epoch, struct error *err)
+{
+    struct str subject = str_n(claims->subject, claims->subject_len);
+    CLEANUP(arena_done) struct arena arena;
+    struct identity identity;
+    struct db_tx *tx;
+    enum error_code rc = db_read_begin(service->db, &tx, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    arena_init(&arena, ROW_BYTES);
+    rc = auth_epoch(tx, ret_epoch, err);
+    if (rc == ERR_OK)
+        rc = identity_by_alias(tx, subject, &arena, &identity, err);
+    db_read_end(tx);
+    if (rc == ERR_NOT_FOUND ||
+        (rc == ERR_OK && !str_eq(identity.alias, subject)))
+        return jwt_refuse(err, JWT_STRANGER);
+    if (rc != ERR_OK)
+        return rc;
+    /* Its client is nobody of ours: calls are counted by person. */
+    *ret = (struct principal){
+        .has_identity = true,
+        .identity_id = identity.id,
+        .client_id = identity.id,
+        .levels = issuer_rules(service->outside)->level_count > 0
+                      ? claims->levels
+                      : levels_parse(identity.levels),
+        .scopes = claims->scopes,
+        .expires_ms = claims->expires_ms,
+    };
+    return ERR_OK;
+}
+
+static enum error_code
+verify_outside(struct token_service *service, const struct outside *token,
+               int64_t now_ms, struct issuer_waiter *waiter,
+               struct outside_claims *ret, struct error *err)
+{
+    CLEANUP(jwks_unref) struct jwks *keys = NULL;
+    enum error_code rc = issuer_key(service->outside, token, waiter, &keys,
+                                    err);
+
+    if (rc == ERR_OK)
+        rc = jwk_verify(
+            jwks_find(keys, token->kid, token->alg), token->alg,
+            token->signed_part,
+            str_n((const char *)token->signature, token->signature_len), err);
+    if (rc == ERR_OK)
+        rc = outside_read(token, issuer_rules(service->outside), now_ms, ret,
+                          err);
+    return rc;
+}
+
+/* Is it a token of the outside issuer, if there is one? */
+static enum error_code
+open_outside(struct token_service *service, struct str token,
+             struct outside *ret, bool *ret_is, struct error *err)
+{
+    enum error_code rc;
+
+    *ret_is = false;
+    if (service->outside == NULL)
+        return ERR_OK;
+    rc = outside_open(token, issuer_rules(service->outside)->issuer, ret, err);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK;
+    *ret_is = rc == ERR_OK;
+    return rc;
+}
+
+/* No transaction is open while it waits for the issuer. */
+static enum error_code
+accept_outside(struct token_service *service, const struct outside *token,
+               const unsigned char digest[TOKEN_DIGEST], int64_t now_ms,
+               struct issuer_waiter *waiter, struct principal *ret,
+               struct error *err)
+{
+    struct outside_claims claims;
+    int64_t epoch;
+    enum error_code rc = verify_outside(service, token, now_ms, waiter, &claims,
+                                        err);
+
+    if (rc == ERR_OK)
+        rc = find_subject(service, &claims, ret, &epoch, err);
+    if (rc == ERR_OK)
+        token_cache_put(service->cache, digest, epoch,
+                        MIN(ret->expires_ms, now_ms + ISSUER_TRUST_MS), ret);
+    return rc;
+}
+
+/* All tokens. */
+
 /* The registry's epoch, when nothing was committed since it was read. */
 static bool
 known_epoch(struct token_service *service, const struct db_stamp *now,
@@ -256,22 +361,43 @@ note_epoch(struct token_service *service, const struct db_stamp *before,
     pthread_mutex_unlock(&service->mutex);
 }
 
+/* The token was verified before. With *ret_found false, *ret_epoch is what to
+ * remember it by. */
+static enum error_code
+recall(struct token_service *service, struct db_tx *tx,
+       const unsigned char digest[TOKEN_DIGEST], const struct db_stamp *stamp,
+       int64_t now_ms, int64_t *ret_epoch, bool *ret_found,
+       struct principal *ret, struct error *err)
+{
+    enum error_code rc = auth_epoch(tx, ret_epoch, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (stamp != NULL)
+        note_epoch(service, stamp, *ret_epoch);
+    *ret_found = token_cache_get(service->cache, digest, *ret_epoch, now_ms,
+                                 ret);
+    return ERR_OK;
+}
+
 enum error_code
 token_verify(struct token_service *service, struct str authorization,
-             bool may_block, struct principal *ret, struct error *err)
+             bool may_block, struct issuer_waiter *waiter,
+             struct principal *ret, struct error *err)
 {
+    CLEANUP(outside_done) struct outside outside = {.claims = NULL};
     unsigned char digest[TOKEN_DIGEST];
     struct principal principal;
     struct str token;
     struct db_stamp stamp;
     struct db_tx *tx;
     int64_t epoch, until_ms, now_ms = clock_now_ms();
-    bool stamped;
+    bool stamped, found = false, is_outside = false;
     enum error_code rc;
 
     if (!bearer(authorization, &token))
         return error_set(err, ERR_UNAUTHENTICATED, NULL);
-    if (token.len > JWT_MAX)
+    if (token.len > OUTSIDE_MAX)
         return jwt_refuse(err, JWT_MALFORMED);
     if (!may_block && db_is_remote(service->db))
         return ERR_LATER;
@@ -286,17 +412,20 @@ token_verify(struct token_service *service, struct str authorization,
     rc = db_read_begin(service->db, &tx, err);
     if (rc != ERR_OK)
         return rc;
-    rc = auth_epoch(tx, &epoch, err);
-    if (rc == ERR_OK && stamped)
-        note_epoch(service, &stamp, epoch);
-    if (rc == ERR_OK &&
-        !token_cache_get(service->cache, digest, epoch, now_ms, &principal)) {
+    rc = recall(service, tx, digest, stamped ? &stamp : NULL, now_ms, &epoch,
+                &found, &principal, err);
+    if (rc == ERR_OK && !found)
+        rc = open_outside(service, token, &outside, &is_outside, err);
+    if (rc == ERR_OK && !found && !is_outside) {
         rc = verify(service, tx, token, now_ms, &principal, &until_ms, err);
         if (rc == ERR_OK)
             token_cache_put(service->cache, digest, epoch, until_ms,
                             &principal);
     }
     db_read_end(tx);
+    if (rc == ERR_OK && is_outside)
+        rc = accept_outside(service, &outside, digest, now_ms, waiter,
+                            &principal, err);
     if (rc == ERR_OK)
         *ret = principal;
     return rc;

@@ -1,6 +1,7 @@
 /*
  * token.h - access tokens: ES256 JWTs, signed with keys from the database,
- * verified and remembered (contract 2; RFC 7519, RFC 8725).
+ * verified and remembered (contract 2; RFC 7519, RFC 8725); those of an
+ * outside issuer are verified beside them.
  *
  * Memory:  struct token_service owns keys and the cache of verified tokens (a
  *          fixed number of entries).
@@ -11,6 +12,7 @@
 #ifndef NELM_AUTH_TOKEN_H
 #define NELM_AUTH_TOKEN_H
 
+#include "auth/issuer.h"
 #include "auth/principal.h"
 #include "base/buf.h"
 
@@ -32,11 +34,18 @@ enum error_code token_key_create(struct db_tx *tx, struct error *err) MUST_USE;
 enum error_code token_key_rotate(struct db_tx *tx, bool revoke,
                                  struct error *err) MUST_USE;
 
+/* Accept the access tokens of an outside issuer too, which must outlive the
+ * service. Before the first token_verify(). */
+void token_service_trust(struct token_service *service, struct issuer *issuer);
+
 /* Who sent this Authorization header? With SQLite answers without blocking;
- * `may_block` false on a remote database may say ERR_LATER. Cached until the
- * token expires or registry.auth_epoch moves. */
+ * `may_block` false on a remote database may say ERR_LATER. So it does when a
+ * key of the outside issuer is being fetched; then the waiter is `queued`, and
+ * woken. Cached until the token expires or registry.auth_epoch moves; a token
+ * of the outside issuer for ISSUER_TRUST_MS at most. */
 enum error_code token_verify(struct token_service *service,
                              struct str authorization, bool may_block,
+                             struct issuer_waiter *waiter,
                              struct principal *ret, struct error *err) MUST_USE;
 
 /* What a client sent to the token endpoint, whatever the encoding; `at` NULL

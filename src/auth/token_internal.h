@@ -38,9 +38,10 @@ struct token_service {
     char *tenant_name;
     char *issuer, *audience;
     struct token_cache *cache;
-    pthread_mutex_t mutex; /* of all below */
-    struct key_set *keys;  /* NULL before the first use; the pointer */
-    struct db_stamp stamp; /* `epoch` was the registry's then; 0: none yet */
+    struct issuer *outside; /* borrowed; NULL: only our own tokens count */
+    pthread_mutex_t mutex;  /* of all below */
+    struct key_set *keys;   /* NULL before the first use; the pointer */
+    struct db_stamp stamp;  /* `epoch` was the registry's then; 0: none yet */
     int64_t epoch;
 };
 

@@ -190,8 +190,8 @@ expect(struct world *world, struct str header, const char *want)
 {
     struct principal principal = {.has_identity = false};
     struct error err = ERROR_INIT;
-    enum error_code rc = token_verify(world->service, header, false, &principal,
-                                      &err);
+    enum error_code rc = token_verify(world->service, header, false, NULL,
+                                      &principal, &err);
 
     if (want == NULL) {
         if (rc != ERR_OK)
@@ -534,7 +534,7 @@ a_changed_token_is_refused_after_the_good_one_was_remembered(void **state)
 
         header.data[i] ^= 1;
         assert_int_equal(token_verify(world->service, buf_view(&header), true,
-                                      &principal, NULL),
+                                      NULL, &principal, NULL),
                          ERR_UNAUTHENTICATED);
         header.data[i] ^= 1;
     }
@@ -981,18 +981,18 @@ a_failing_database_is_not_a_refusal(void **state)
     buf_init(&json, 65536);
     get_token(world, world->pat_id, world->pat_secret, &header);
     run_sql(world, "PRAGMA foreign_keys = OFF; ALTER TABLE client RENAME TO x");
-    assert_int_equal(
-        token_verify(world->service, buf_view(&header), true, &principal, NULL),
-        ERR_INTERNAL);
+    assert_int_equal(token_verify(world->service, buf_view(&header), true, NULL,
+                                  &principal, NULL),
+                     ERR_INTERNAL);
     assert_int_equal(
         token_grant(world->service, &request, &json, &refusal, NULL),
         ERR_INTERNAL);
     run_sql(world, "ALTER TABLE x RENAME TO client");
     expect(world, buf_view(&header), NULL);
     run_sql(world, "ALTER TABLE registry RENAME TO y");
-    assert_int_equal(
-        token_verify(world->service, buf_view(&header), true, &principal, NULL),
-        ERR_INTERNAL);
+    assert_int_equal(token_verify(world->service, buf_view(&header), true, NULL,
+                                  &principal, NULL),
+                     ERR_INTERNAL);
     json_decref(jwks(world)); /* the last known */
     buf_done(&header);
     buf_done(&json);
@@ -1056,17 +1056,17 @@ knock(void *context)
     for (int i = 0; i < 400; i++) {
         struct principal user, application;
         enum error_code rc = token_verify(world->service, crowd->pat, false,
-                                          &user, NULL);
+                                          NULL, &user, NULL);
         bool right = crowd->deleted ? rc == ERR_UNAUTHENTICATED
                                     : rc == ERR_OK && uuid_eq(&user.client_id,
                                                               &world->pat.id);
 
-        rc = token_verify(world->service, crowd->api, false, &application,
+        rc = token_verify(world->service, crowd->api, false, NULL, &application,
                           NULL);
         right = right && rc == ERR_OK &&
                 uuid_eq(&application.client_id, &world->api.id);
         rc = token_verify(world->service,
-                          str_n(crowd->api.at, crowd->api.len - 2), false,
+                          str_n(crowd->api.at, crowd->api.len - 2), false, NULL,
                           &application, NULL);
         if (!right || rc != ERR_UNAUTHENTICATED)
             atomic_fetch_add(&crowd->wrong, 1);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "api/api.h"
+#include "auth/fetch.h"
 #include "cli/sandbox.h"
 #include "cli/view.h"
 #include "core/job.h"
@@ -17,6 +18,7 @@
 
 #define LIMITER_KEYS 65536
 #define ARENA_BYTES ((size_t)4 * 1024 * 1024)
+#define AUTHORITIES_MAX ((size_t)4 * 1024 * 1024)
 #define POLL_MS 20
 #define STOP_MS 1000
 
@@ -26,6 +28,9 @@ struct service {
     const char *cache_dir, *spool_dir;
     struct sandbox sandbox;
     struct error sandbox_fault; /* what it lacks */
+    struct buf authorities;     /* of the issuer's certificate */
+    struct issuer *issuer;
+    bool issuer_known; /* its keys came; the thread's own */
     struct token_service *tokens;
     struct snapshot_cache *snapshots;
     struct limiter *requests, *token_clients, *token_addresses;
@@ -38,6 +43,8 @@ struct service {
 static void
 service_done(struct service *service)
 {
+    /* While the calls are still there that it may wake. */
+    issuer_stop(service->issuer);
     http_server_stop(service->http);
     api_free(service->api);
     job_runner_stop(service->jobs);
@@ -47,6 +54,8 @@ service_done(struct service *service)
     limiter_free(service->requests);
     snapshot_cache_close(service->snapshots);
     token_service_close(service->tokens);
+    issuer_free(service->issuer);
+    buf_done(&service->authorities);
 }
 
 static enum error_code MUST_USE
@@ -56,6 +65,12 @@ check_settings(struct cli *cli, struct error *err)
 
     if ((settings->tls_cert[0] == '\0') != (settings->tls_key[0] == '\0'))
         return cli_wrong(cli, err, "tls-cert and tls-key go together");
+    if ((settings->issuer[0] == '\0') != (settings->issuer_audience[0] == '\0'))
+        return cli_wrong(cli, err, "issuer and issuer-audience go together");
+    if (settings->issuer[0] != '\0' && !issuer_url_good(settings->issuer))
+        return cli_wrong(cli, err,
+                         "issuer must be an https:// URL without query and "
+                         "fragment; http:// is for this machine only");
     return ERR_OK;
 }
 
@@ -223,6 +238,84 @@ open_jobs(struct service *service, struct error *err)
     return job_runner_start(&options, &service->jobs, err);
 }
 
+static void
+report_keys(void *context, size_t keys, const struct error *err)
+{
+    struct service *service = context;
+    char quoted[2 * sizeof(err->text)];
+
+    if (err->code != ERR_OK)
+        log_line(LOG_WARN, "issuer_failed", "reason=%s",
+                 log_quote(str_of(error_text(err)), quoted, sizeof(quoted)));
+    else
+        log_line(service->issuer_known ? LOG_DEBUG : LOG_INFO, "issuer_keys",
+                 "count=%zu", keys);
+    service->issuer_known = err->code == ERR_OK;
+}
+
+static void
+close_file(FILE **file)
+{
+    if (*file != NULL)
+        fclose(*file);
+}
+
+static enum error_code MUST_USE
+read_authorities(struct service *service, struct error *err)
+{
+    const char *path = service->cli->settings.issuer_ca;
+    char piece[4096];
+    size_t len;
+
+    if (path[0] == '\0')
+        return ERR_OK;
+    CLEANUP(close_file) FILE *file = fopen(path, "re");
+
+    buf_init(&service->authorities, AUTHORITIES_MAX);
+    while (file != NULL && (len = fread(piece, 1, sizeof(piece), file)) > 0)
+        buf_add(&service->authorities, piece, len);
+    if (file == NULL || ferror(file) || service->authorities.len == 0 ||
+        service->authorities.failed)
+        return error_set(err, ERR_VALUE, "could not read issuer-ca \"%s\"",
+                         path);
+    return ERR_OK;
+}
+
+static enum error_code MUST_USE
+open_issuer(struct service *service, struct error *err)
+{
+    struct cli *cli = service->cli;
+    const struct settings *settings = &cli->settings;
+    struct issuer_options options = {
+        .rules = {.issuer = str_of(settings->issuer),
+                  .audience = str_of(settings->issuer_audience),
+                  .subject_claim = str_of(settings->issuer_subject_claim),
+                  .levels_claim = str_of(settings->issuer_levels_claim)},
+        .refresh_ms = ISSUER_REFRESH_MS,
+        .away_ms = ISSUER_AWAY_MS,
+        .ask_ms = ISSUER_ASK_MS,
+        .stale_ms = ISSUER_STALE_MS,
+        .get = fetch_get,
+        .report = report_keys,
+        .context = service,
+    };
+    const char *wrong;
+    enum error_code rc;
+
+    if (!outside_levels_parse(str_of(settings->issuer_levels), &options.rules,
+                              &wrong))
+        return cli_wrong(cli, err, "issuer-levels %s", wrong);
+    if (settings->issuer[0] == '\0')
+        return ERR_OK;
+    rc = fetch_begin(err);
+    options.authorities = buf_view(&service->authorities);
+    if (rc == ERR_OK)
+        rc = issuer_start(&options, &service->issuer, err);
+    if (rc == ERR_OK)
+        token_service_trust(service->tokens, service->issuer);
+    return rc;
+}
+
 static enum error_code MUST_USE
 open_limiter(struct rate rate, struct limiter **ret, struct error *err)
 {
@@ -238,6 +331,8 @@ open_api(struct service *service, struct error *err)
     enum error_code rc;
 
     rc = token_service_open(service->cli->db, NULL, &service->tokens, err);
+    if (rc == ERR_OK)
+        rc = open_issuer(service, err);
     if (rc == ERR_OK)
         rc = open_snapshots(service, err);
     if (rc == ERR_OK)
@@ -263,6 +358,7 @@ open_api(struct service *service, struct error *err)
     const struct api_options options = {
         .db = service->cli->db,
         .tokens = service->tokens,
+        .issuer = service->issuer,
         .snapshots = service->snapshots,
         .requests = service->requests,
         .token_clients = service->token_clients,
@@ -401,7 +497,9 @@ cmd_serve(struct cli *cli, struct error *err)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     raise_descriptors(cli->settings.max_connections);
     find_directories(&service);
-    rc = enter_sandbox(&service, err);
+    rc = read_authorities(&service, err);
+    if (rc == ERR_OK)
+        rc = enter_sandbox(&service, err);
     if (rc == ERR_OK)
         rc = cli_open(cli, err);
     if (rc == ERR_OK)
