@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "fmt/jw.h"
+#include "http/credentials.h"
 #include "http/multipart.h"
 
 #define MAX_FORM_FIELD 8192
@@ -138,30 +139,14 @@ read_body(struct call *call, struct grant_request *request, struct error *err)
     return ERR_OK;
 }
 
-/* HTTP Basic (RFC 7617) carries the client credentials. RFC 6749 asks for
- * form-encoding inside; ids and secrets here have no character that it would
- * change. */
+/* HTTP Basic carries the client credentials. RFC 6749 asks for form-encoding
+ * inside; ids and secrets here have no character that it would change. */
 static void
 read_basic(struct call *call, struct grant_request *request)
 {
-    struct str rest = http_header(&call->exchange->request, "Authorization");
-    struct str scheme = str_cut(&rest, ' ');
-    size_t len;
-
-    if (rest.at == NULL || !str_eq_nocase(scheme, STR("Basic")))
-        return;
-    rest = str_trim(rest);
-    char *pair = arena_alloc(&call->exchange->arena, rest.len + 3);
-
-    if (pair == NULL || !base64_decode(rest, pair, &len))
-        return;
-    struct str secret = str_n(pair, len);
-    struct str user = str_cut(&secret, ':');
-
-    if (secret.at == NULL)
-        return;
-    request->client_id = user;
-    request->client_secret = secret;
+    http_basic(http_header(&call->exchange->request, "Authorization"),
+               &call->exchange->arena, &request->client_id,
+               &request->client_secret);
 }
 
 static void

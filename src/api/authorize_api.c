@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "base/utf8.h"
 #include "fmt/redirect_uri.h"
+#include "http/credentials.h"
 
 #define FORM_KEY_TEXT 65
 
@@ -58,23 +59,8 @@ cookie_name(const struct visit *visit, const char *name)
 static struct str
 cookie(const struct visit *visit, const char *short_name)
 {
-    const struct http_request *request = &visit->call->exchange->request;
-    struct str name = str_of(cookie_name(visit, short_name));
-
-    for (size_t i = 0; i < request->header_count; i++) {
-        struct str rest = request->headers[i].value;
-
-        if (!str_eq_nocase(request->headers[i].name, STR("Cookie")))
-            continue;
-        while (rest.at != NULL) {
-            struct str value = str_cut(&rest, ';');
-
-            if (str_eq(str_trim(str_cut(&value, '=')), name) &&
-                value.len == SECRET_TEXT - 1)
-                return value;
-        }
-    }
-    return (struct str){NULL, 0};
+    return http_cookie(&visit->call->exchange->request,
+                       str_of(cookie_name(visit, short_name)), SECRET_TEXT - 1);
 }
 
 /* `seconds` 0: for as long as the browser runs; negative: no more. */
