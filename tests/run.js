@@ -2,7 +2,8 @@
 // line, JOBS files at a time (one unless told), and ends with one line of
 // totals.
 //
-// With NELM_TEST_DATABASE=postgresql on PostgreSQL, which is started here.
+// With NELM_TEST_DATABASE=postgresql on PostgreSQL, which is started here; with
+// =pgbouncer through a PgBouncer in front of it that hands on transactions.
 //
 //   NELM=/path/to/nelm [JOBS=2] node tests/run.js tests/api [tests/load/...]
 
@@ -13,8 +14,9 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
-import { POSTGRESQL } from './api/lib/database.js';
+import { PGBOUNCER, POSTGRESQL } from './api/lib/database.js';
 import { Cluster } from './nodes/lib/cluster.js';
+import { PgBouncer } from './nodes/lib/pgbouncer.js';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const named = process.argv.slice(2);
@@ -28,12 +30,17 @@ const files = (named.length > 0 ? named : [path.join(here, 'api')])
 if (process.env.NELM)
   process.env.NELM = path.resolve(process.env.NELM);
 
-let cluster;
+let cluster, pooler;
 if (POSTGRESQL) {
   cluster = await Cluster.create({ standby: false,
     settings: ['fsync = off', 'autovacuum = off', 'max_wal_size = 4GB'] });
   process.env.NELM_TEST_POSTGRESQL = cluster.server;
   process.on('exit', () => cluster?.abandon());
+}
+if (PGBOUNCER) {
+  pooler = await PgBouncer.create(cluster);
+  process.env.NELM_TEST_PGBOUNCER = pooler.server;
+  process.on('exit', () => pooler?.abandon());
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -56,6 +63,8 @@ events.on('test:fail', () => { total.failed++; });
 
 events.pipe(new spec()).pipe(process.stdout);
 events.on('end', async () => {
+  await pooler?.done();
+  pooler = undefined;
   await cluster?.done();
   cluster = undefined;
   // After the reporter's own last words.

@@ -72,7 +72,8 @@ enum setting_use {
     USED_BY_SERVE = 1 << 2,
     USED_BY_INIT = 1 << 3,
     USED_BY_IMPORT = 1 << 4,
-    USED_BY_SOURCE = 1 << 5
+    USED_BY_SOURCE = 1 << 5,
+    USED_BY_COPY = 1 << 6 /* two databases */
 };
 
 struct setting {

@@ -227,7 +227,8 @@ cmd_restore(struct cli *cli, struct error *err)
     enum error_code rc = open_backup(cli, &input, err);
 
     if (rc == ERR_OK)
-        rc = store_open(cli->settings.database, true, &cli->db, err);
+        rc = store_open_as(&cli->settings, cli->settings.database, true,
+                           &cli->db, err);
     if (rc == ERR_OK) {
         progress_begin(&progress, "restoring", "rows", input.bytes);
         rc = backup_restore(input.fd, cli->db, &input.check, &shown, &summary,
@@ -249,10 +250,12 @@ cmd_copy(struct cli *cli, struct error *err)
     struct backup_progress shown = {show_progress, &progress};
     struct backup_summary summary;
     struct db *from = NULL;
-    enum error_code rc = store_open(cli_value(cli, "from"), false, &from, err);
+    enum error_code rc = store_open_as(&cli->settings, cli_value(cli, "from"),
+                                       false, &from, err);
 
     if (rc == ERR_OK)
-        rc = store_open(cli_value(cli, "to"), true, &cli->db, err);
+        rc = store_open_as(&cli->settings, cli_value(cli, "to"), true, &cli->db,
+                           err);
     if (rc == ERR_OK) {
         progress_begin(&progress, "copying", "rows", 0);
         rc = backup_copy(from, cli->db, &shown, &summary, err);

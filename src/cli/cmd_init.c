@@ -36,8 +36,8 @@ look(struct cli *cli, bool create, int *ret_version, bool *ret_initialised,
      struct error *err)
 {
     struct db_tx *tx;
-    enum error_code rc = store_open(cli->settings.database, create, &cli->db,
-                                    err);
+    enum error_code rc = store_open_as(&cli->settings, cli->settings.database,
+                                       create, &cli->db, err);
 
     *ret_initialised = false;
     if (rc == ERR_OK)

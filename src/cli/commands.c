@@ -270,7 +270,7 @@ const struct cli_command cli_commands[] = {
                   "names)"}},
      .run = cmd_restore},
     {.name = "copy",
-     .uses = USED_ALWAYS,
+     .uses = USED_ALWAYS | USED_BY_COPY,
      .help = "Copy a whole database into another, empty one. From SQLite to "
              "PostgreSQL or back, all of it or nothing; the CSV of every "
              "source is compared in the end. Stop the servers of the old one "

@@ -49,6 +49,7 @@ struct db_options {
     /* PostgreSQL: */
     unsigned readers;      /* most connections, and so transactions, at once */
     unsigned statement_ms; /* a statement may take so long; 0 is no limit */
+    unsigned idle_ms;      /* and a pause in a transaction */
     bool prepare;          /* keep statements prepared; not behind a pooler
                               that hands on transactions */
 };

@@ -42,9 +42,6 @@
 #define TRIES_MAX 40
 #define PAUSE_MAX_MS 200
 
-/* A transaction may last longer than a statement: somebody sends a file. */
-#define IDLE_TIMEOUT_MS 600000
-
 #define SQL_MAX ((size_t)256 * 1024)
 
 /* Type numbers of pg_type.dat, for the columns that statements may have. */
@@ -145,6 +142,14 @@ fail_state(struct conn *conn, const char *state, const char *what,
     return error_internal(err, "%s: %.*s (%s)", what, len, text, state);
 }
 
+/* Somebody between us and the server changes connections behind our back. */
+static bool
+is_pooled(const char *state)
+{
+    return strcmp(state, "26000") == 0 || /* invalid_sql_statement_name */
+           strcmp(state, "42P05") == 0;   /* duplicate_prepared_statement */
+}
+
 static enum error_code
 fail(struct conn *conn, const PGresult *result, const char *what,
      struct error *err)
@@ -154,6 +159,12 @@ fail(struct conn *conn, const PGresult *result, const char *what,
 
     if (PQstatus(conn->handle) != CONNECTION_OK)
         conn->broken = true;
+    if (state != NULL && is_pooled(state))
+        return error_internal(err,
+                              "%s: %s: behind a pooler that gives each "
+                              "transaction another connection, such as "
+                              "PgBouncer, set database-prepare to off",
+                              what, text ? text : state);
     return fail_state(conn, state ? state : "", what,
                       text ? text : PQerrorMessage(conn->handle), err);
 }
@@ -768,9 +779,10 @@ begin(struct conn *conn, enum kind kind, struct error *err)
     snprintf(command, sizeof(command),
              "BEGIN ISOLATION LEVEL %s; SET LOCAL statement_timeout = %u; "
              "SET LOCAL lock_timeout = %d; "
-             "SET LOCAL idle_in_transaction_session_timeout = %d",
+             "SET LOCAL idle_in_transaction_session_timeout = %u",
              how[kind], kind == LONG_WRITE ? 0 : conn->db->options.statement_ms,
-             kind == SHORT_WRITE ? LOCK_TIMEOUT_MS : 0, IDLE_TIMEOUT_MS);
+             kind == SHORT_WRITE ? LOCK_TIMEOUT_MS : 0,
+             conn->db->options.idle_ms);
     return run(conn, command, "SET", err);
 }
 

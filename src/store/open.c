@@ -2,9 +2,7 @@
 
 #include "store/stmt.h"
 
-#define READERS 16 /* connections to PostgreSQL */
 #define BUSY_MS 30000
-#define STATEMENT_MS 60000
 
 /* An import changes the leaves of two indexes at random; with less they are
  * written to the log again and again. The limit is the promise about peak
@@ -12,15 +10,27 @@
 #define CACHE_BYTES ((size_t)32 << 20)
 
 enum error_code
-store_open(const char *url, bool create, struct db **ret, struct error *err)
+store_open_as(const struct settings *settings, const char *url, bool create,
+              struct db **ret, struct error *err)
 {
-    const struct db_options options = {.statements = stmt_list,
-                                       .statement_count = STMT_COUNT,
-                                       .readers = READERS,
-                                       .busy_ms = BUSY_MS,
-                                       .cache_bytes = CACHE_BYTES,
-                                       .statement_ms = STATEMENT_MS,
-                                       .prepare = true};
+    const struct db_options options = {
+        .statements = stmt_list,
+        .statement_count = STMT_COUNT,
+        .readers = (unsigned)settings->database_connections,
+        .busy_ms = BUSY_MS,
+        .cache_bytes = CACHE_BYTES,
+        .statement_ms = (unsigned)settings->database_statement_timeout * 1000,
+        .idle_ms = (unsigned)settings->database_idle_timeout * 1000,
+        .prepare = settings->database_prepare};
 
     return db_open(url, &options, create, ret, err);
+}
+
+enum error_code
+store_open(const char *url, bool create, struct db **ret, struct error *err)
+{
+    static const struct settings settings = {.database_connections = 16,
+                                             .database_prepare = true};
+
+    return store_open_as(&settings, url, create, ret, err);
 }

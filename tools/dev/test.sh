@@ -101,6 +101,10 @@ suite_pgsql() {
     node_packages
     export NELM_TEST_DATABASE=postgresql
     node_tests pgsql build/nelm "$(nproc)" tests/api tests/sdk
+    export NELM_TEST_DATABASE=pgbouncer
+    node_tests pgbouncer build/nelm "$(nproc)" tests/api/records.test.js \
+        tests/api/requests.test.js tests/api/upload.test.js \
+        tests/api/export.test.js tests/api/oauth.test.js
     unset NELM_TEST_DATABASE
 }
 

@@ -1,6 +1,6 @@
 // The database of one world: a SQLite file, or, with
 // NELM_TEST_DATABASE=postgresql, a database of the cluster that tests/run.js
-// started. Statements are given in the dialect of SQLite: what differs is
+// started, which with =pgbouncer is reached through PgBouncer. Statements are given in the dialect of SQLite: what differs is
 // translated here, or is a function that is made here.
 
 import assert from 'node:assert/strict';
@@ -11,7 +11,9 @@ import readline from 'node:readline';
 
 import { run } from './nelm.js';
 
-export const POSTGRESQL = process.env.NELM_TEST_DATABASE === 'postgresql';
+export const PGBOUNCER = process.env.NELM_TEST_DATABASE === 'pgbouncer';
+export const POSTGRESQL = PGBOUNCER ||
+  process.env.NELM_TEST_DATABASE === 'postgresql';
 
 // What test() takes as `skip`: why it is not for this database.
 export const skipOnPostgresql = (why) => (POSTGRESQL ? why : false);
@@ -87,11 +89,12 @@ class Postgresql {
     this.spool = path.join(dir, 'spool');
     this.env = {
       NELM_CACHE_DIR: path.join(dir, 'cache'), NELM_SPOOL_DIR: this.spool,
+      ...(PGBOUNCER ? { NELM_DATABASE_PREPARE: 'off' } : {}),
     };
     this.server = process.env.NELM_TEST_POSTGRESQL;
     assert.ok(this.server, 'tests/run.js starts the cluster for this');
     this.name = `nelm_${crypto.randomBytes(8).toString('hex')}`;
-    this.url = `${this.server}/${this.name}`;
+    this.url = `${process.env.NELM_TEST_PGBOUNCER ?? this.server}/${this.name}`;
     this.ask('postgres', `CREATE DATABASE ${this.name}`);
     this.ask(this.name, FUNCTIONS);
   }

@@ -19,7 +19,7 @@ export const missing = programs ? false : 'no PostgreSQL here';
 
 // PostgreSQL refuses to run as root.
 const other = process.getuid() === 0;
-const owner = other ? {
+export const owner = other ? {
   uid: Number(spawnSync('id', ['-u', 'postgres']).stdout),
   gid: Number(spawnSync('id', ['-g', 'postgres']).stdout),
 } : {};
