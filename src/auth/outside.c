@@ -226,15 +226,17 @@ level_of(struct str value, const struct outside_rules *rules)
     return bits;
 }
 
+/* A list; some issuers write it as one text with commas. */
 static unsigned
 read_levels(const json_t *claims, const struct outside_rules *rules)
 {
     const json_t *value = find_claim(claims, rules->levels_claim), *one;
+    struct str text = text_of(value);
     unsigned bits = 0;
     size_t i;
 
-    if (json_is_string(value))
-        return level_of(text_of(value), rules);
+    while (text.at != NULL)
+        bits |= level_of(str_trim(str_cut(&text, ',')), rules);
     json_array_foreach(value, i, one)
     {
         if (json_is_string(one))
