@@ -157,10 +157,12 @@ suite_tsan() {
 
 run_tests() {
     setup test
-    [ $# -gt 0 ] || set -- lint unit api pgsql browser nodes asan tsan load
+    [ $# -gt 0 ] || set -- lint unit api pgsql browser nodes asan tsan load \
+        package
     for suite in "$@"; do
         case $suite in
-        lint | unit | api | pgsql | browser | nodes | asan | tsan | load)
+        lint | unit | api | pgsql | browser | nodes | asan | tsan | load | \
+            package)
             began=$(date +%s)
             "suite_$suite"
             printf '   %s took %s s\n' "$suite" $(($(date +%s) - began)) >&2 ;;
