@@ -7,6 +7,7 @@
 #include "auth/claims.h"
 #include "auth/token_internal.h"
 #include "base/secret.h"
+#include "fmt/digest.h"
 #include "store/auth_store.h"
 #include "store/identity_store.h"
 #include "store/oauth_store.h"
@@ -63,9 +64,8 @@ token_service_open(struct db *db, const char *issuer,
         return error_busy(err, "no memory for tokens");
     pthread_mutex_init(&service->mutex, NULL);
     service->db = db;
-    service->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     service->cache = token_cache_new();
-    if (service->sha256 == NULL || service->cache == NULL)
+    if (service->cache == NULL)
         rc = error_busy(err, "no memory for tokens");
     else
         rc = load_registry(service, issuer, err);
@@ -90,7 +90,6 @@ token_service_close(struct token_service *service)
         return;
     key_set_unref(&service->keys);
     token_cache_free(service->cache);
-    EVP_MD_free(service->sha256);
     free(service->tenant_name);
     free(service->issuer);
     free(service->audience);
@@ -112,8 +111,7 @@ secret_create(char text[SECRET_TEXT], unsigned char sha256[32])
 void
 secret_hash(struct str text, unsigned char sha256[32])
 {
-    EVP_Digest(text.len ? text.at : "", text.len, sha256, NULL, EVP_sha256(),
-               NULL);
+    digest_of(text.len ? text.at : "", text.len, sha256);
 }
 
 /* Verification. */
@@ -401,9 +399,7 @@ token_verify(struct token_service *service, struct str authorization,
         return jwt_refuse(err, JWT_MALFORMED);
     if (!may_block && db_is_remote(service->db))
         return ERR_LATER;
-    if (EVP_Digest(token.at, token.len, digest, NULL, service->sha256, NULL) !=
-        1)
-        return error_internal(err, "cannot hash a token");
+    digest_of(token.at, token.len, digest);
 
     stamped = db_stamp(service->db, &stamp);
     if (stamped && known_epoch(service, &stamp, &epoch) &&

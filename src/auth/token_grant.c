@@ -82,9 +82,8 @@ check_request(const struct grant_request *request, const char **ret_grant,
 
 /* The same work whether the client is unknown or the secret is wrong. */
 static enum error_code
-authenticate(struct token_service *service, struct db_tx *tx,
-             const struct grant_request *request, int64_t now_ms,
-             struct arena *arena, struct client *ret,
+authenticate(struct db_tx *tx, const struct grant_request *request,
+             int64_t now_ms, struct arena *arena, struct client *ret,
              struct grant_error *refusal, struct error *err)
 {
     struct client client = {.has_secret = true};
@@ -100,10 +99,7 @@ authenticate(struct token_service *service, struct db_tx *tx,
         rc = registry_find(tx, arena, &registry, err);
     if (rc != ERR_OK)
         return rc;
-    if (EVP_Digest(request->client_secret.len ? request->client_secret.at : "",
-                   request->client_secret.len, digest, NULL, service->sha256,
-                   NULL) != 1)
-        return error_internal(err, "cannot hash a secret");
+    secret_hash(request->client_secret, digest);
     bool right = secret_equal(digest, client.secret_sha256, sizeof(digest)) ||
                  (!client.has_secret && request->client_secret.len == 0);
 
@@ -224,7 +220,7 @@ admit(struct db_tx *tx, const char *grant, struct redemption *redemption,
 {
     struct token_service *service = redemption->service;
     struct claims *claims = redemption->claims;
-    enum error_code rc = authenticate(service, tx, redemption->request,
+    enum error_code rc = authenticate(tx, redemption->request,
                                       redemption->now_ms, redemption->arena,
                                       client, refusal, err);
 
@@ -326,8 +322,8 @@ token_revoke(struct token_service *service, const struct grant_request *request,
     rc = db_read_begin(service->db, &tx, err);
     if (rc != ERR_OK)
         return rc;
-    rc = authenticate(service, tx, request, redemption.now_ms, &arena, &client,
-                      refusal, err);
+    rc = authenticate(tx, request, redemption.now_ms, &arena, &client, refusal,
+                      err);
     if (rc == ERR_OK)
         rc = keys_current(service, tx, &keys, err);
     db_read_end(tx);

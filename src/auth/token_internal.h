@@ -9,7 +9,6 @@
 #ifndef NELM_AUTH_TOKEN_INTERNAL_H
 #define NELM_AUTH_TOKEN_INTERNAL_H
 
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -33,7 +32,6 @@ struct key_set {
 
 struct token_service {
     struct db *db;
-    EVP_MD *sha256; /* fetched once: a look-up costs half as much as a hash */
     struct uuid tenant_id;
     char *tenant_name;
     char *issuer, *audience;

@@ -1,5 +1,7 @@
 #include "fmt/digest.h"
 
+#include "base/secret.h"
+
 static enum error_code
 digest_write(struct sink *sink, const void *bytes, size_t len,
              struct error *err)
@@ -37,6 +39,7 @@ digest_of(const void *bytes, size_t len, unsigned char ret[32])
     sha256_init(&state);
     sha256_update(&state, len, bytes);
     sha256_digest(&state, SHA256_DIGEST_SIZE, ret);
+    secret_wipe(&state, sizeof(state)); /* it has the last bytes */
 }
 
 void

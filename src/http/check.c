@@ -8,7 +8,7 @@ static bool
 is_token_char(unsigned char c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+           c == '-' || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static bool
@@ -25,14 +25,15 @@ is_token(struct str text)
 static bool
 is_value(struct str text)
 {
-    bool bad = false;
+    unsigned char bad = 0;
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
 
-        bad |= (c < 0x20 && c != '\t') || c == 0x7f;
+        bad |= (unsigned char)((c < 0x20) & (c != '\t')) |
+               (unsigned char)(c == 0x7f);
     }
-    return !bad;
+    return bad == 0;
 }
 
 /* No blank, no control character; bytes above ASCII are tolerated, as sloppy
