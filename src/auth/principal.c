@@ -110,7 +110,7 @@ bool
 scopes_narrow(struct str has, struct str wanted, struct str *ret,
               struct str *ret_bad)
 {
-    bool any = has.at == NULL || list_has(has, "sp:scopes:all");
+    bool any = (scopes_parse(has) & SCOPE_ALL) != 0;
     struct str rest = wanted, scope;
     bool narrowed = false;
 

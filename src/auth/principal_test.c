@@ -76,6 +76,36 @@ administrators_are_two_levels_and_application_tokens(void **state)
     }
 }
 
+static const struct {
+    const char *has, *wanted, *want; /* NULL: refused */
+} narrowed[] = {
+    {"idn:nelm:read x", "", "idn:nelm:read x"},
+    {"idn:nelm:read x", " x ", "x"},
+    {"idn:nelm:read x", "x idn:nelm:manage", NULL},
+    {"sp:scopes:all", "idn:nelm:manage", "idn:nelm:manage"},
+    {NULL, "idn:nelm:manage", "idn:nelm:manage"},
+    {NULL, "", "sp:scopes:all"},
+    {NULL, "a\"b", NULL},
+    /* It grants nothing, so nothing comes of it. */
+    {"SP:Scopes:All", "idn:nelm:manage", NULL},
+};
+
+static void
+asking_for_scopes_never_widens(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(narrowed); i++) {
+        struct str got = {NULL, 0}, bad;
+
+        print_message("%s of %s\n", narrowed[i].wanted,
+                      narrowed[i].has ? narrowed[i].has : "everything");
+        assert_int_equal(scopes_narrow(str_of(narrowed[i].has),
+                                       str_of(narrowed[i].wanted), &got, &bad),
+                         narrowed[i].want != NULL);
+        assert_true(str_eq(got, str_of(narrowed[i].want)));
+    }
+}
+
 static void
 the_actor_is_the_user_or_else_the_client(void **state)
 {
@@ -102,6 +132,7 @@ main(void)
         cmocka_unit_test(scopes_are_known_by_their_whole_name),
         cmocka_unit_test(manage_does_not_include_read_but_all_includes_both),
         cmocka_unit_test(administrators_are_two_levels_and_application_tokens),
+        cmocka_unit_test(asking_for_scopes_never_widens),
         cmocka_unit_test(the_actor_is_the_user_or_else_the_client),
     };
 
