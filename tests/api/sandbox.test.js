@@ -99,6 +99,15 @@ test('a renewed certificate is read, another file is not', async (t) => {
   await logged(server, /event=certificate_kept reason="cannot use /g);
 });
 
+test('authorities of an issuer are read wherever they are', async (t) => {
+  const dir = `${world.dir}-authorities`;
+  t.after(() => fs.rmSync(dir, { recursive: true }));
+  const { cert } = await certificate(dir);
+  const server = await world.serve([...UNLIMITED, '--issuer-ca', cert,
+    '--issuer', 'https://127.0.0.1:9', '--issuer-audience', 'nelm']);
+  assert.equal((await server.get('/healthz')).status, 200);
+});
+
 test('a new directory, named by a setting, is made and used', async (t) => {
   const dir = fs.mkdtempSync(`${world.dir}-other-`);
   t.after(() => fs.rmSync(dir, { recursive: true }));
