@@ -47,7 +47,7 @@ static const char *
 outcome_of(const char *header, const char *payload,
            const struct outside_rules *by, struct outside_claims *ret)
 {
-    char *token = fixture_token(NULL, NULL, header, payload);
+    char *token = fixture_token(NULL, "none", header, payload);
     const char *got = outcome(token, by, ret);
 
     free(token);
@@ -172,7 +172,7 @@ static void
 texts_that_are_no_tokens_are_not_ours(void **state UNUSED)
 {
     static const char *const texts[] = {"", ".", "..", "a.b", "a.b.c", "...."};
-    char *good = fixture_token(NULL, NULL, HEADER, "{" GOOD "}");
+    char *good = fixture_token(NULL, "none", HEADER, "{" GOOD "}");
     char *more = NULL, *long_text = calloc(1, OUTSIDE_MAX + 2);
 
     for (size_t i = 0; i < COUNT(texts); i++)
