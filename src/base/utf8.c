@@ -116,6 +116,20 @@ utf8_has_control(struct str text)
     return false;
 }
 
+void
+utf8_defuse(char *text, size_t len)
+{
+    for (size_t at = 0, step; at < len; at += step) {
+        uint32_t point = 0;
+        size_t bytes = utf8_decode(str_n(text + at, len - at), &point);
+
+        step = bytes > 0 ? bytes : 1;
+        if (bytes == 0 ||
+            (text[at] != '\n' && utf8_has_control(str_n(text + at, bytes))))
+            memset(text + at, '?', step);
+    }
+}
+
 static bool
 is_space(uint32_t point)
 {

@@ -29,6 +29,10 @@ size_t utf8_length(struct str text);
 /* Has a control character (U+0000-001F, U+007F-009F)? */
 bool utf8_has_control(struct str text);
 
+/* Make text harmless to a terminal, in place: '?' for every byte of a control
+ * character but LF and of what is not UTF-8. */
+void utf8_defuse(char *text, size_t len);
+
 /* Drop white space from both ends: ASCII blanks, U+00A0, U+2000-200A,
  * U+2028, U+2029, U+202F, U+205F, U+3000, U+FEFF. */
 struct str utf8_trim(struct str text);

@@ -114,6 +114,31 @@ controls_are_seen_in_both_blocks(void **state)
 
 static const struct {
     const char *text, *want;
+} defused[] = {
+    {"plain\n\xc3\xa9\xe2\x82\xac", "plain\n\xc3\xa9\xe2\x82\xac"},
+    {"a\tb\r\x1b[2J\x7f", "a?b??[2J?"},
+    {"\xc2\x9b"
+     "2J\xc2\xa0",
+     "??2J\xc2\xa0"},
+    {"\xff\xc3 \xe2\x82", "?? ??"},
+    {"", ""},
+};
+
+static void
+what_a_terminal_would_obey_is_defused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(defused); i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "%s", defused[i].text);
+        utf8_defuse(text, strlen(text));
+        assert_string_equal(text, defused[i].want);
+    }
+}
+
+static const struct {
+    const char *text, *want;
 } trims[] = {
     {"", ""},
     {"plain", "plain"},
@@ -211,6 +236,7 @@ main(void)
         cmocka_unit_test(only_well_formed_text_is_valid),
         cmocka_unit_test(decoding_gives_the_code_point),
         cmocka_unit_test(controls_are_seen_in_both_blocks),
+        cmocka_unit_test(what_a_terminal_would_obey_is_defused),
         cmocka_unit_test(white_space_goes_from_both_ends),
         cmocka_unit_test(folding_is_simple_lower_case),
         cmocka_unit_test(folding_keeps_to_its_room),

@@ -9,6 +9,7 @@
 
 #include "base/near.h"
 #include "base/sink.h"
+#include "base/utf8.h"
 
 #define MAX_ARENA_BYTES (16 * 1024 * 1024)
 #define MAX_JOINED_BYTES 65536
@@ -98,6 +99,16 @@ cli_error_text(const struct error *err, struct buf *to)
         buf_printf(to, "%s%s", only_detail ? "" : ": ", err->cause);
     if (err->detail[0] != '\0')
         buf_printf(to, only_detail ? "%s" : " (%s)", err->detail);
+}
+
+void
+cli_print_problem(void *context UNUSED, const char *text)
+{
+    char line[1024];
+
+    snprintf(line, sizeof(line), "%s", text);
+    utf8_defuse(line, strlen(line));
+    fprintf(stderr, "%s\n", line);
 }
 
 /* Take the command's words off the arguments. NULL with cli->out filled when
@@ -332,6 +343,8 @@ cli_main(int argc, char **argv)
         buf_char(&cli.out, '\n');
         if (cli.usage && cli.command != NULL)
             buf_printf(&cli.out, "see nelm %s --help\n", cli.command->name);
+        /* It may quote a file from anywhere. */
+        utf8_defuse(cli.out.data, cli.out.len);
         fd_sink_init(&out, STDERR_FILENO);
         /* Where standard error is gone there is nobody left to tell. */
         (void)!sink_write(&out.sink, cli.out.data, cli.out.len, NULL);

@@ -92,6 +92,9 @@ enum error_code cli_flush(struct cli *cli, struct error *err) MUST_USE;
  * detail. */
 void cli_error_text(const struct error *err, struct buf *to);
 
+/* A line on standard error, harmless to a terminal whoever wrote it. */
+void cli_print_problem(void *context, const char *text);
+
 /* Help and manual pages, from the rows (cli_help.c). */
 void cli_help_all(struct buf *to);
 void cli_help_group(struct str group, struct buf *to);

@@ -111,12 +111,6 @@ cmd_backup(struct cli *cli, struct error *err)
 
 /* --- verify and restore ------------------------------------------------ */
 
-static void
-print_problem(void *context UNUSED, const char *text)
-{
-    fprintf(stderr, "%s\n", text);
-}
-
 struct input {
     int fd;
     uint64_t bytes;
@@ -175,7 +169,7 @@ open_backup(struct cli *cli, struct input *input, struct error *err)
     struct stat st;
 
     *input = (struct input){.fd = open(cli->argument, O_RDONLY | O_CLOEXEC),
-                            .check = {.problem = print_problem}};
+                            .check = {.problem = cli_print_problem}};
     if (input->fd < 0 || fstat(input->fd, &st) != 0)
         return error_set(err, ERR_UNAVAILABLE, "could not read \"%s\": %s",
                          cli->argument, strerrordesc_np(errno));

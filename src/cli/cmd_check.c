@@ -10,13 +10,6 @@
 #include "store/check.h"
 #include "store/source_store.h"
 
-/* One line per problem, at once: there may be many. */
-static void
-print_problem(void *context UNUSED, const char *text)
-{
-    fprintf(stderr, "%s\n", text);
-}
-
 /* The end of a command that looks for problems. Its summary is printed in any
  * case. */
 static enum error_code
@@ -120,7 +113,7 @@ view_heads(struct heads *heads, struct error *err)
 enum error_code
 cmd_audit_verify(struct cli *cli, struct error *err)
 {
-    struct chain_verify verify = {.problem = print_problem};
+    struct chain_verify verify = {.problem = cli_print_problem};
     struct heads heads = {.cli = cli};
     enum error_code rc = read_anchors(cli, &verify, err);
 
@@ -151,7 +144,7 @@ cmd_audit_verify(struct cli *cli, struct error *err)
 enum error_code
 cmd_check(struct cli *cli, struct error *err)
 {
-    struct check check = {.problem = print_problem};
+    struct check check = {.problem = cli_print_problem};
     struct db_tx *tx;
     enum error_code rc = cli_open(cli, err);
 

@@ -278,6 +278,7 @@ report_bad_lines(struct cli *cli, struct import_result *result,
 
     fd_sink_init(&to, STDERR_FILENO);
     buf_char(&result->errors, '\n');
+    utf8_defuse(result->errors.data, result->errors.len);
     rc = sink_write(&to.sink, result->errors.data, result->errors.len, err);
     view_import(cli, result, false);
     if (rc == ERR_OK)

@@ -233,6 +233,8 @@ const BAD = [
   ['a byte order mark only', '\ufeff',
     [/No files were supplied for import\./]],
   ['unknown column', `${HEADER},colour\n`, [/Column: "\[colour\]" is unknown/]],
+  ['a name that would move the cursor', `${HEADER},\x1b[2Jx\u009b\n`,
+    [/Column: "\[\?\[2Jx\?\?\]" is unknown/]],
   ['missing column', `${HEADER.replace(',email', '')}\n`,
     [/column: "\[email\]" is missing/]],
   ['no header', A, [/is unknown/, /is missing/]],
@@ -249,6 +251,7 @@ test('a file with faults changes nothing and names each of them',
           ['import', '--source', source.id, '-'], { code: 1, input: csv });
         for (const pattern of patterns)
           assert.match(`${stderr}${stdout}`, pattern);
+        assert.doesNotMatch(stderr, /[\0-\x09\x0b-\x1f\x7f-\x9f]/);
         assert.ok((await world.export(source)).equals(before));
       });
     }

@@ -46,6 +46,23 @@ check_utf8(struct str text)
     free(folded);
 }
 
+/* Neither control characters nor what is not UTF-8 are left. */
+static void
+check_defused(struct str text)
+{
+    char *copy = malloc(text.len + 1);
+    struct str rest = {copy, text.len};
+
+    FUZZ_CHECK(copy != NULL);
+    if (text.len > 0)
+        memcpy(copy, text.at, text.len);
+    utf8_defuse(copy, text.len);
+    FUZZ_CHECK(utf8_valid(rest));
+    while (rest.at != NULL)
+        FUZZ_CHECK(!utf8_has_control(str_cut(&rest, '\n')));
+    free(copy);
+}
+
 static void
 check_base64(struct str text)
 {
@@ -85,6 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char small[24];
 
     check_utf8(text);
+    check_defused(text);
     check_base64(text);
     check_uuid(text);
     FUZZ_CHECK(strlen(log_quote(text, small, sizeof(small))) < sizeof(small));
