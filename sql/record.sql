@@ -78,6 +78,25 @@ SELECT key, line, custom
  WHERE key BETWEEN $1 AND $2
  ORDER BY key;
 
+-- name: record_blocks     role: stream
+-- in:   $1 first key of the source, $2, $3 first and last block, $4 line end,
+--       $5 keys of a block
+-- rows: of each block that has records: its number, and how many they are, a
+--       space, and their lines with their ends, in the order of the CSV; NULL
+--       where there are none
+WITH RECURSIVE block (number) AS (
+    SELECT CAST($2 AS BIGINT)
+    UNION ALL
+    SELECT number + 1 FROM block WHERE number < $3)
+SELECT number,
+       (SELECT COUNT(*) || ' ' || group_concat(r.line, $4) || $4
+          FROM (SELECT line
+                  FROM record
+                 WHERE key BETWEEN $1 + number * $5
+                               AND $1 + number * $5 + $5 - 1
+                 ORDER BY key) AS r)
+  FROM block;
+
 -- name: record_page
 -- in:   $1, $2 first and last key, $3 limit, $4 offset
 -- rows: in the order of the CSV; columns as record_by_id

@@ -159,6 +159,38 @@ add_rows(struct export *export, int64_t first, int64_t last,
     }
 }
 
+/* Are the stored lines the rows as they are? */
+static bool
+is_plain_copy(const struct export *export)
+{
+    return !(export->variant & EXPORT_GUARD) &&
+           export->schema->count == FIELD_COUNT;
+}
+
+/* The same a segment at a time. */
+static enum error_code
+add_blocks(struct export *export, int64_t first, int64_t last,
+           export_ended *ended, void *context, struct error *err)
+{
+    CLEANUP(record_blocks_end) struct record_blocks blocks;
+    int64_t segment, rows;
+    struct str text;
+    enum error_code rc;
+
+    record_blocks_begin(&blocks, export->tx, export->schema->source.number,
+                        first, last, INT64_C(1) << EXPORT_SEGMENT_BITS,
+                        str_of(export->variant & EXPORT_CRLF ? "\r\n" : "\n"));
+    while ((rc = record_blocks_next(&blocks, &segment, &rows, &text, err)) ==
+           ERR_OK) {
+        rc = sink_write(export->sink, text.at, text.len, err);
+        if (rc == ERR_OK)
+            rc = ended(context, segment, rows, err);
+        if (rc != ERR_OK)
+            return rc;
+    }
+    return rc == ERR_END ? ERR_OK : rc;
+}
+
 enum error_code
 export_segments(struct export *export, int64_t first, int64_t last,
                 export_ended *ended, void *context, struct error *err)
@@ -172,9 +204,11 @@ export_segments(struct export *export, int64_t first, int64_t last,
         if (rc == ERR_OK)
             rc = ended(context, EXPORT_HEAD, 0, err);
     }
-    if (rc == ERR_OK && first <= last)
-        rc = add_rows(export, first, last, ended, context, err);
-    return rc;
+    if (rc != ERR_OK || first > last)
+        return rc;
+    if (db_tx_is_remote(export->tx) && is_plain_copy(export))
+        return add_blocks(export, first, last, ended, context, err);
+    return add_rows(export, first, last, ended, context, err);
 }
 
 enum error_code

@@ -77,6 +77,12 @@ db_is_remote(const struct db *db)
 }
 
 bool
+db_tx_is_remote(const struct db_tx *tx)
+{
+    return tx->driver->remote;
+}
+
+bool
 db_stamp(const struct db *db, struct db_stamp *ret)
 {
     return db->driver->stamp != NULL && db->driver->stamp(db, ret);

@@ -37,7 +37,8 @@ struct db_statement {
     const char *name;
     const char *sql; /* with $1..$n */
     bool writes;     /* prepared on connections that write only */
-    bool streams;    /* more rows than memory should hold */
+    bool streams;    /* more rows than memory should hold: while it is open
+                        nothing else runs in its transaction */
 };
 
 struct db_options {
@@ -77,6 +78,7 @@ void db_read_end(struct db_tx *tx);
 /* Would db_read_begin() or a point query wait for a network or a lock? False
  * for an embedded database: handlers may read on an event thread. */
 bool db_is_remote(const struct db *db);
+bool db_tx_is_remote(const struct db_tx *tx);
 
 /* What the database has committed so far, as bytes that move with every commit
  * of any process: while two stamps are equal, what was read in a transaction

@@ -34,9 +34,6 @@
  * be open at once. */
 #define TEXTS_KEPT 16
 
-/* Rows that one FETCH of a stream brings: some 300 kB of the export. */
-#define FETCH_ROWS 2000
-
 /* Tries of a short write that others were in the way of. Each waits a little
  * longer, at random, up to PAUSE_MAX_MS. */
 #define TRIES_MAX 40
@@ -62,14 +59,14 @@ struct query {
     struct db_query base;
     struct conn *conn;
     const struct db_statement *text;
-    char *sql; /* a copy, of a kept text or with lower(); else NULL */
-    bool open, prepared, declared, failed;
+    char *sql; /* a copy, of a kept text or with other names; else NULL */
+    bool open, prepared, failed;
     uint64_t used;   /* of a kept text: when, in uses of the connection */
     int param_count; /* -1 until the text was looked at */
     struct param *params;
     PGresult *result; /* NULL: not run yet */
     int row, row_count;
-    bool more; /* of a stream: the last FETCH was full */
+    bool more; /* of a stream: rows are on their way */
 };
 
 struct param {
@@ -406,8 +403,30 @@ start(struct query *query)
     return &query->base;
 }
 
-/* The same in PostgreSQL's words: its lower() depends on the locale, and folds
- * ASCII only where columns compare by bytes; nelm_lower() does not. */
+/* Functions that PostgreSQL calls otherwise. Its lower() depends on the locale,
+ * and folds ASCII only where columns compare by bytes; nelm_lower() does not.
+ */
+static const char *const functions[][2] = {{"lower(", "nelm_lower("},
+                                           {"group_concat(", "string_agg("}};
+
+static const char *const *
+other_name(const char *at)
+{
+    for (size_t i = 0; i < COUNT(functions); i++)
+        if (strncmp(at, functions[i][0], strlen(functions[i][0])) == 0)
+            return functions[i];
+    return NULL;
+}
+
+static bool
+has_other_names(const char *sql)
+{
+    for (; *sql != '\0'; sql++)
+        if (other_name(sql) != NULL)
+            return true;
+    return false;
+}
+
 static char *
 copy_text(const char *sql)
 {
@@ -416,9 +435,14 @@ copy_text(const char *sql)
 
     buf_init(&text, SQL_MAX);
     while (*sql != '\0') {
-        if (strncmp(sql, "lower(", 6) == 0)
-            buf_text(&text, "nelm_");
-        buf_char(&text, *sql++);
+        const char *const *name = other_name(sql);
+
+        if (name != NULL) {
+            buf_text(&text, name[1]);
+            sql += strlen(name[0]);
+        } else {
+            buf_char(&text, *sql++);
+        }
     }
     if (!text.failed)
         copy = strdup(text.data);
@@ -435,7 +459,7 @@ pgsql_query(struct db_tx *tx, unsigned statement)
     assert(statement < conn->db->options.statement_count);
     assert(!query->open);
     assert(conn->writing || !query->text->writes);
-    if (query->sql == NULL && strstr(query->text->sql, "lower(") != NULL) {
+    if (query->sql == NULL && has_other_names(query->text->sql)) {
         query->sql = copy_text(query->text->sql);
         if (query->sql == NULL)
             return start_failed(query);
@@ -569,6 +593,7 @@ take_result(struct query *query, PGresult *result, struct error *err)
     case PGRES_COMMAND_OK:
         return ERR_OK;
     case PGRES_TUPLES_OK:
+    case PGRES_SINGLE_TUPLE:
         break;
     default:
         return fail(query->conn, result, query->text->name, err);
@@ -582,81 +607,72 @@ take_result(struct query *query, PGresult *result, struct error *err)
     return ERR_OK;
 }
 
+/* Give a prepared statement its name at its first use. */
 static PGresult *
-send(struct query *query, const char *sql, bool named)
+prepare(struct query *query, const char *name)
+{
+    PGresult *result = PQprepare(query->conn->handle, name, sql_of(query), 0,
+                                 NULL);
+
+    query->prepared = PQresultStatus(result) == PGRES_COMMAND_OK;
+    return result;
+}
+
+/* Off it goes; the answer is for PQgetResult(). ERR_END: it does not. */
+static enum error_code
+dispatch(struct query *query, struct error *err)
 {
     const char *values[DB_PARAMS_MAX];
     int lengths[DB_PARAMS_MAX], formats[DB_PARAMS_MAX];
-    PGconn *handle = query->conn->handle;
+    struct conn *conn = query->conn;
     char name[16];
+    int sent;
 
     for (int i = 0; i < query->param_count; i++) {
         values[i] = query->params[i].at;
         lengths[i] = query->params[i].len;
         formats[i] = query->params[i].binary;
     }
-    if (!named)
-        return PQexecParams(handle, sql, query->param_count, NULL, values,
-                            lengths, formats, 1);
     snprintf(name, sizeof(name), "s%u", query_number(query));
-    if (!query->prepared) {
-        PGresult *result = PQprepare(handle, name, sql, 0, NULL);
+    if (conn->db->options.prepare && !query->prepared) {
+        PGresult *result = prepare(query, name);
 
-        if (PQresultStatus(result) != PGRES_COMMAND_OK)
-            return result;
+        if (!query->prepared)
+            return take_result(query, result, err);
         PQclear(result);
-        query->prepared = true;
     }
-    return PQexecPrepared(handle, name, query->param_count, values, lengths,
-                          formats, 1);
+    if (query->prepared)
+        sent = PQsendQueryPrepared(conn->handle, name, query->param_count,
+                                   values, lengths, formats, 1);
+    else
+        sent = PQsendQueryParams(conn->handle, sql_of(query),
+                                 query->param_count, NULL, values, lengths,
+                                 formats, 1);
+    return sent ? ERR_OK : fail(conn, NULL, query->text->name, err);
 }
 
-/* The next rows of a stream. */
+/* The whole answer, or the next row of a stream. */
 static enum error_code
-fetch(struct query *query, struct error *err)
+receive(struct query *query, struct error *err)
 {
-    char command[64];
+    PGresult *result = PQgetResult(query->conn->handle);
 
-    snprintf(command, sizeof(command), "FETCH FORWARD %d FROM c%u", FETCH_ROWS,
-             query_number(query));
-    enum error_code rc = take_result(query,
-                                     PQexecParams(query->conn->handle, command,
-                                                  0, NULL, NULL, NULL, NULL, 1),
-                                     err);
+    query->more = PQresultStatus(result) == PGRES_SINGLE_TUPLE;
+    enum error_code rc = take_result(query, result, err);
 
-    query->more = rc == ERR_OK && query->row_count == FETCH_ROWS;
+    while (!query->more && (result = PQgetResult(query->conn->handle)) != NULL)
+        PQclear(result);
     return rc;
-}
-
-/* A stream is a cursor of the server: its rows are not kept here, and other
- * statements may run between two of them. */
-static enum error_code
-declare(struct query *query, struct error *err)
-{
-    struct buf sql;
-    enum error_code rc;
-
-    buf_init(&sql, SQL_MAX);
-    buf_printf(&sql, "DECLARE c%u NO SCROLL CURSOR FOR %s", query_number(query),
-               sql_of(query));
-    rc = sql.failed ? error_busy(err, "out of memory")
-                    : take_result(query, send(query, sql.data, false), err);
-    buf_done(&sql);
-    if (rc != ERR_OK)
-        return rc;
-    query->declared = true;
-    return fetch(query, err);
 }
 
 static enum error_code
 execute(struct query *query, struct error *err)
 {
-    query->more = false;
-    if (query->text->streams)
-        return declare(query, err);
-    return take_result(
-        query, send(query, sql_of(query), query->conn->db->options.prepare),
-        err);
+    enum error_code rc = dispatch(query, err);
+
+    if (rc == ERR_OK && query->text->streams)
+        PQsetSingleRowMode(query->conn->handle);
+    return rc == ERR_OK ? receive(query, err) : rc;
 }
 
 static enum error_code
@@ -670,7 +686,7 @@ pgsql_step(struct db_query *base, struct error *err)
     if (query->result == NULL)
         rc = execute(query, err);
     else if (query->row + 1 >= query->row_count && query->more)
-        rc = fetch(query, err);
+        rc = receive(query, err);
     if (rc != ERR_OK)
         return rc;
     if (query->row + 1 >= query->row_count)
@@ -717,6 +733,24 @@ pgsql_changes(struct db_query *base)
     return strtoll(PQcmdTuples(((struct query *)base)->result), NULL, 10);
 }
 
+/* Nobody wants the rest of a stream. What is left of a read transaction is its
+ * end; a write goes on, and so hears it out. */
+static void
+cut_off(struct query *query)
+{
+    PGconn *handle = query->conn->handle;
+    PGcancel *cancel = query->conn->writing ? NULL : PQgetCancel(handle);
+    PGresult *result;
+    char why[256];
+
+    if (cancel != NULL)
+        (void)PQcancel(cancel, why, sizeof(why));
+    PQfreeCancel(cancel);
+    while ((result = PQgetResult(handle)) != NULL)
+        PQclear(result);
+    query->more = false;
+}
+
 static void
 pgsql_reset(struct db_query *base)
 {
@@ -724,13 +758,8 @@ pgsql_reset(struct db_query *base)
 
     PQclear(query->result);
     query->result = NULL;
-    if (query->declared) {
-        char command[32];
-
-        snprintf(command, sizeof(command), "CLOSE c%u", query_number(query));
-        (void)run(query->conn, command, NULL, NULL);
-        query->declared = false;
-    }
+    if (query->more)
+        cut_off(query);
 }
 
 static void
@@ -762,8 +791,9 @@ enum kind { READ, SHORT_WRITE, LONG_WRITE };
  * their turn and tries again. */
 #define LOCK_TIMEOUT_MS 1000
 
-/* Small tables would be read from end to end, and a serializable transaction
- * that has read a whole table is in the way of everybody who writes to it. */
+/* Nothing here is worth a compiler's time. Small tables would be read from end
+ * to end, and a serializable transaction that has read a whole table is in the
+ * way of everybody who writes to it. */
 static enum error_code
 begin(struct conn *conn, enum kind kind, struct error *err)
 {
@@ -778,7 +808,7 @@ begin(struct conn *conn, enum kind kind, struct error *err)
     conn->again = false;
     snprintf(command, sizeof(command),
              "BEGIN ISOLATION LEVEL %s; SET LOCAL statement_timeout = %u; "
-             "SET LOCAL lock_timeout = %d; "
+             "SET LOCAL lock_timeout = %d; SET LOCAL jit = off; "
              "SET LOCAL idle_in_transaction_session_timeout = %u",
              how[kind], kind == LONG_WRITE ? 0 : conn->db->options.statement_ms,
              kind == SHORT_WRITE ? LOCK_TIMEOUT_MS : 0,

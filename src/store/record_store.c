@@ -394,6 +394,50 @@ record_lines_end(struct record_lines *lines)
     lines->query = NULL;
 }
 
+void
+record_blocks_begin(struct record_blocks *blocks, struct db_tx *tx,
+                    int64_t source, int64_t first, int64_t last, int64_t keys,
+                    struct str line_end)
+{
+    blocks->query = db_query(tx, STMT_RECORD_BLOCKS);
+    db_int(blocks->query, 1, record_first_key(source));
+    db_int(blocks->query, 2, first);
+    db_int(blocks->query, 3, last);
+    db_str(blocks->query, 4, line_end);
+    db_int(blocks->query, 5, keys);
+}
+
+enum error_code
+record_blocks_next(struct record_blocks *blocks, int64_t *ret_number,
+                   int64_t *ret_records, struct str *ret_text,
+                   struct error *err)
+{
+    struct str text, count;
+    int64_t records = 0;
+
+    do {
+        enum error_code rc = db_step(blocks->query, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    } while (db_col_is_null(blocks->query, 1));
+    text = db_col_str(blocks->query, 1);
+    count = str_cut(&text, ' ');
+    for (size_t i = 0; i < count.len; i++)
+        records = records * 10 + (count.at[i] - '0');
+    *ret_number = db_col_int(blocks->query, 0);
+    *ret_records = records;
+    *ret_text = text;
+    return ERR_OK;
+}
+
+void
+record_blocks_end(struct record_blocks *blocks)
+{
+    db_end(blocks->query);
+    blocks->query = NULL;
+}
+
 enum error_code
 record_changed_at(struct db_tx *tx, int64_t source, int64_t revision,
                   int64_t at_ms, bool *ret, struct error *err)

@@ -106,6 +106,23 @@ enum error_code record_lines_next(struct record_lines *lines, int64_t *ret_key,
                                   struct error *err) MUST_USE;
 void record_lines_end(struct record_lines *lines);
 
+/* The same in blocks of so many keys, from number `first` to `last`: one text
+ * for all lines of a block, each with `line_end` behind it. Where a row costs
+ * a message (db_tx_is_remote()) this takes half the time. Without the custom
+ * columns. */
+struct record_blocks {
+    struct db_query *query;
+};
+void record_blocks_begin(struct record_blocks *blocks, struct db_tx *tx,
+                         int64_t source, int64_t first, int64_t last,
+                         int64_t keys, struct str line_end);
+/* Blocks without records are left out. The text lives until the next call. */
+enum error_code record_blocks_next(struct record_blocks *blocks,
+                                   int64_t *ret_number, int64_t *ret_records,
+                                   struct str *ret_text,
+                                   struct error *err) MUST_USE;
+void record_blocks_end(struct record_blocks *blocks);
+
 /* Did a change of records make that revision of the source at that time? It
  * did not, or not in this history, when a backup was restored since. */
 enum error_code record_changed_at(struct db_tx *tx, int64_t source,

@@ -215,6 +215,51 @@ insert_after_conflict(struct db_tx *tx, void *context, struct error *err)
 }
 
 static void
+record_blocks_are_the_lines_of_so_many_keys(void **state)
+{
+    FIXTURE f;
+    CLEANUP(buf_done) struct buf lines;
+    CLEANUP(record_blocks_end) struct record_blocks blocks;
+    struct source source = {0};
+    struct record records[3] = {jon, jon, jon};
+    int64_t number, count;
+    struct str text;
+
+    (void)state;
+    fixture_init(&f);
+    buf_init(&lines, 10000);
+    fixture_write(&f, make_source, &source);
+    for (int i = 0; i < 3; i++)
+        records[i].text[FIELD_ACCOUNT_NAME] = str_n(&"abc"[i], 1);
+    fixture_write(&f, change,
+                  &(struct change){.source = source.number,
+                                   .records = records,
+                                   .creates = 3});
+    for (int i = 0; i < 3; i++) {
+        record_line(&lines, &records[i]);
+        buf_text(&lines, "\r\n");
+    }
+
+    /* Rows begin with 1; blocks 0 and 1 have them, 2 to 9 have none. */
+    size_t half = lines.len / 3;
+
+    record_blocks_begin(&blocks, fixture_read(&f), source.number, 0, 9, 2,
+                        STR("\r\n"));
+    assert_int_equal(record_blocks_next(&blocks, &number, &count, &text, NULL),
+                     ERR_OK);
+    assert_int_equal(number, 0);
+    assert_int_equal(count, 1);
+    assert_true(str_eq(text, str_n(lines.data, half)));
+    assert_int_equal(record_blocks_next(&blocks, &number, &count, &text, NULL),
+                     ERR_OK);
+    assert_int_equal(number, 1);
+    assert_int_equal(count, 2);
+    assert_true(str_eq(text, str_n(lines.data + half, 2 * half)));
+    assert_int_equal(record_blocks_next(&blocks, &number, &count, &text, NULL),
+                     ERR_END);
+}
+
+static void
 record_insert_refuses_a_taken_name_and_goes_on(void **state)
 {
     FIXTURE f;
@@ -462,6 +507,7 @@ main(void)
         cmocka_unit_test(record_line_is_the_csv_of_the_built_in_columns),
         cmocka_unit_test(record_comes_back_as_it_was_written),
         cmocka_unit_test(record_lines_are_in_the_order_of_creation),
+        cmocka_unit_test(record_blocks_are_the_lines_of_so_many_keys),
         cmocka_unit_test(record_insert_refuses_a_taken_name_and_goes_on),
         cmocka_unit_test(record_changes_move_the_counters_once),
         cmocka_unit_test(record_update_and_delete_need_the_record),
