@@ -118,7 +118,7 @@ backup_copy(struct db *from, struct db *to,
         return rc;
     rc = read_registry(copy.from, &ret->registry, err);
     if (rc == ERR_OK)
-        rc = db_write(to, copy_work, &copy, err);
+        rc = db_write_long(to, copy_work, &copy, err);
     db_read_end(copy.from);
     return rc;
 }

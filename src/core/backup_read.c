@@ -708,15 +708,16 @@ restore_older(struct restore *restore, int version, struct error *err)
     enum error_code rc = migrate_make(db, version, err);
 
     if (rc == ERR_OK)
-        rc = db_write(db, load_work, restore, err);
+        rc = db_write_long(db, load_work, restore, err);
     if (rc != ERR_OK)
         return rc;
     rc = migrate_run(db, chain_seal, NULL, err);
     if (rc == ERR_OK)
-        rc = db_write(db, conclude_work, restore, err);
+        rc = db_write_long(db, conclude_work, restore, err);
     if (rc != ERR_OK) {
         /* Why it failed matters more than that this failed as well. */
-        enum error_code cleared UNUSED = db_write(db, clear_work, NULL, NULL);
+        enum error_code cleared UNUSED = db_write_long(db, clear_work, NULL,
+                                                       NULL);
     }
     return rc;
 }
@@ -741,7 +742,7 @@ backup_restore(int fd, struct db *db, const struct backup_check *check,
         rc = restore_older(&restore, (int)ret->schema_version, err);
     else if (rc == ERR_OK &&
              (rc = migrate_run(db, chain_seal, NULL, err)) == ERR_OK)
-        rc = db_write(db, restore_work, &restore, err);
+        rc = db_write_long(db, restore_work, &restore, err);
     sums_done(&restore.want);
     free(restore.tables);
     return rc;

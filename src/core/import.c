@@ -696,6 +696,7 @@ import_write(struct db_tx *tx, int fd, uint64_t length,
                             import_time(&run.schema), &options->actor, err);
     if (rc != ERR_OK)
         goto done;
+    record_write_many(&writer);
     run.writer = &writer;
     rc = run_file(&run, err);
 

@@ -119,13 +119,19 @@ db_write_long(struct db *db, db_work *work, void *context, struct error *err)
 struct db_query *
 db_query(struct db_tx *tx, unsigned statement)
 {
-    return tx->driver->query(tx, statement);
+    struct db_query *query = tx->driver->query(tx, statement);
+
+    query->changes = 0;
+    return query;
 }
 
 struct db_query *
 db_query_text(struct db_tx *tx, const char *sql)
 {
-    return tx->driver->query_text(tx, sql);
+    struct db_query *query = tx->driver->query_text(tx, sql);
+
+    query->changes = 0;
+    return query;
 }
 
 void
@@ -218,6 +224,31 @@ db_exec(struct db_query *query, int64_t *ret_changes, struct error *err)
     if (rc == ERR_OK && ret_changes != NULL)
         *ret_changes = query->driver->changes(query);
     db_reset(query);
+    return rc;
+}
+
+enum error_code
+db_exec_later(struct db_query *query, struct error *err)
+{
+    int64_t changes = 0;
+
+    if (query->driver->exec_later != NULL)
+        return query->driver->exec_later(query, err);
+    enum error_code rc = db_exec(query, &changes, err);
+
+    query->changes += changes;
+    return rc;
+}
+
+enum error_code
+db_settle(struct db_query *query, int64_t *ret_changes, struct error *err)
+{
+    enum error_code rc = query->driver->settle != NULL
+                             ? query->driver->settle(query, err)
+                             : ERR_OK;
+
+    if (rc == ERR_OK)
+        *ret_changes = query->changes;
     return rc;
 }
 

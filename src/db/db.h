@@ -148,6 +148,17 @@ void db_end(struct db_query *query); /* NULL is fine */
 enum error_code db_exec(struct db_query *query, int64_t *ret_changes,
                         struct error *err) MUST_USE;
 
+/* db_exec() whose outcome is asked for later, by db_settle(): where a statement
+ * costs a way through a network, many are on it at once. A failure may also be
+ * told by whatever else the transaction does meanwhile. */
+enum error_code db_exec_later(struct db_query *query,
+                              struct error *err) MUST_USE;
+
+/* Wait for all of them. *ret_changes gets the number of rows that those of
+ * this query changed since it was started. */
+enum error_code db_settle(struct db_query *query, int64_t *ret_changes,
+                          struct error *err) MUST_USE;
+
 /* db_exec() and db_end(). */
 enum error_code db_run(struct db_query *query, int64_t *ret_changes,
                        struct error *err) MUST_USE;

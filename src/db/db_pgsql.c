@@ -39,6 +39,11 @@
 #define TRIES_MAX 40
 #define PAUSE_MAX_MS 200
 
+/* Statements of db_exec_later() between two points at which both sides can
+ * catch up. While one such batch is made the one before it is executed; the
+ * answers of both fit into the sockets. */
+#define LATER_BATCH 128
+
 #define SQL_MAX ((size_t)256 * 1024)
 
 /* Type numbers of pg_type.dat, for the columns that statements may have. */
@@ -87,6 +92,14 @@ struct conn {
     struct query *queries; /* the statements, then TEXTS_KEPT texts */
     unsigned query_count, open_queries;
     uint64_t text_uses;
+
+    /* db_exec_later(): whose answers are still to come, in order. */
+    struct query *later[2 * LATER_BATCH];
+    unsigned later_first, later_count, later_sent; /* sent: since the last
+                                                      sync */
+    bool pipelined;
+    enum error_code later_failed; /* stays until the transaction ends */
+    struct error later_why;
 };
 
 struct pgsql_db {
@@ -166,6 +179,69 @@ fail(struct conn *conn, const PGresult *result, const char *what,
                       text ? text : PQerrorMessage(conn->handle), err);
 }
 
+/* ---- statements whose answers come later ------------------------------ */
+
+static void
+take_answer(struct conn *conn, PGresult *result)
+{
+    struct query *query = conn->later[conn->later_first];
+
+    conn->later_first = (conn->later_first + 1) % COUNT(conn->later);
+    conn->later_count--;
+    switch (PQresultStatus(result)) {
+    case PGRES_COMMAND_OK:
+        query->base.changes += strtoll(PQcmdTuples(result), NULL, 10);
+        break;
+    case PGRES_PIPELINE_ABORTED: /* one before it failed */
+        break;
+    default:
+        if (conn->later_failed == ERR_OK)
+            conn->later_failed = fail(conn, result, query->text->name,
+                                      &conn->later_why);
+    }
+}
+
+/* The answers up to the next point of synchronisation. */
+static void
+take_answers(struct conn *conn)
+{
+    bool synced = false;
+
+    while (!synced && PQstatus(conn->handle) == CONNECTION_OK) {
+        PGresult *result = PQgetResult(conn->handle);
+
+        if (result == NULL) /* the end of one statement's answer */
+            continue;
+        synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        if (!synced)
+            take_answer(conn, result);
+        PQclear(result);
+    }
+    if (!synced && conn->later_failed == ERR_OK)
+        conn->later_failed = fail(conn, NULL, "later", &conn->later_why);
+}
+
+/* Nothing else can be sent before all answers are there. */
+static enum error_code
+settle(struct conn *conn, struct error *err)
+{
+    if (conn->pipelined) {
+        unsigned syncs = conn->later_count > conn->later_sent;
+
+        if (conn->later_sent > 0 && PQpipelineSync(conn->handle))
+            syncs++;
+        while (syncs-- > 0)
+            take_answers(conn);
+        conn->later_count = conn->later_sent = 0;
+        conn->pipelined = false;
+        if (PQexitPipelineMode(conn->handle) == 0)
+            conn->broken = true;
+    }
+    if (conn->later_failed != ERR_OK && err != NULL)
+        *err = conn->later_why;
+    return conn->later_failed;
+}
+
 /* ---- connections ----------------------------------------------------- */
 
 /* A command, or several with ';' between, without rows. `tag`, unless NULL, is
@@ -173,8 +249,11 @@ fail(struct conn *conn, const PGresult *result, const char *what,
 static enum error_code
 run(struct conn *conn, const char *sql, const char *tag, struct error *err)
 {
+    enum error_code rc = settle(conn, err);
+
+    if (rc != ERR_OK)
+        return rc;
     PGresult *result = PQexec(conn->handle, sql);
-    enum error_code rc = ERR_OK;
 
     if (PQresultStatus(result) != PGRES_COMMAND_OK &&
         PQresultStatus(result) != PGRES_TUPLES_OK)
@@ -607,18 +686,32 @@ take_result(struct query *query, PGresult *result, struct error *err)
     return ERR_OK;
 }
 
-/* Give a prepared statement its name at its first use. */
-static PGresult *
-prepare(struct query *query, const char *name)
+/* At its first use a statement gets a name. */
+static enum error_code
+prepare(struct query *query, struct error *err)
 {
-    PGresult *result = PQprepare(query->conn->handle, name, sql_of(query), 0,
-                                 NULL);
+    struct conn *conn = query->conn;
+    enum error_code rc = ERR_OK;
+    char name[16];
+
+    if (query->failed)
+        return error_busy(err, "%s: out of memory", query->text->name);
+    if (query->prepared || !conn->db->options.prepare)
+        return ERR_OK;
+    rc = settle(conn, err);
+    if (rc != ERR_OK)
+        return rc;
+    snprintf(name, sizeof(name), "s%u", query_number(query));
+    PGresult *result = PQprepare(conn->handle, name, sql_of(query), 0, NULL);
 
     query->prepared = PQresultStatus(result) == PGRES_COMMAND_OK;
-    return result;
+    if (!query->prepared)
+        rc = fail(conn, result, query->text->name, err);
+    PQclear(result);
+    return rc;
 }
 
-/* Off it goes; the answer is for PQgetResult(). ERR_END: it does not. */
+/* Off it goes; the answer is for PQgetResult(). */
 static enum error_code
 dispatch(struct query *query, struct error *err)
 {
@@ -634,13 +727,6 @@ dispatch(struct query *query, struct error *err)
         formats[i] = query->params[i].binary;
     }
     snprintf(name, sizeof(name), "s%u", query_number(query));
-    if (conn->db->options.prepare && !query->prepared) {
-        PGresult *result = prepare(query, name);
-
-        if (!query->prepared)
-            return take_result(query, result, err);
-        PQclear(result);
-    }
     if (query->prepared)
         sent = PQsendQueryPrepared(conn->handle, name, query->param_count,
                                    values, lengths, formats, 1);
@@ -668,8 +754,12 @@ receive(struct query *query, struct error *err)
 static enum error_code
 execute(struct query *query, struct error *err)
 {
-    enum error_code rc = dispatch(query, err);
+    enum error_code rc = prepare(query, err);
 
+    if (rc == ERR_OK)
+        rc = settle(query->conn, err);
+    if (rc == ERR_OK)
+        rc = dispatch(query, err);
     if (rc == ERR_OK && query->text->streams)
         PQsetSingleRowMode(query->conn->handle);
     return rc == ERR_OK ? receive(query, err) : rc;
@@ -681,8 +771,6 @@ pgsql_step(struct db_query *base, struct error *err)
     struct query *query = (struct query *)base;
     enum error_code rc = ERR_OK;
 
-    if (query->failed)
-        return error_busy(err, "%s: out of memory", query->text->name);
     if (query->result == NULL)
         rc = execute(query, err);
     else if (query->row + 1 >= query->row_count && query->more)
@@ -693,6 +781,43 @@ pgsql_step(struct db_query *base, struct error *err)
         return ERR_END;
     query->row++;
     return ERR_OK;
+}
+
+static enum error_code
+pgsql_exec_later(struct db_query *base, struct error *err)
+{
+    struct query *query = (struct query *)base;
+    struct conn *conn = query->conn;
+    enum error_code rc = prepare(query, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (!conn->pipelined && PQenterPipelineMode(conn->handle) == 0)
+        return fail(conn, NULL, query->text->name, err);
+    conn->pipelined = true;
+    if (conn->later_sent == LATER_BATCH) {
+        if (PQpipelineSync(conn->handle) == 0)
+            return fail(conn, NULL, query->text->name, err);
+        if (conn->later_count > LATER_BATCH)
+            take_answers(conn);
+        conn->later_sent = 0;
+        if (conn->later_failed != ERR_OK)
+            return settle(conn, err);
+    }
+    rc = dispatch(query, err);
+    if (rc != ERR_OK)
+        return rc;
+    conn->later[(conn->later_first + conn->later_count) % COUNT(conn->later)] =
+        query;
+    conn->later_count++;
+    conn->later_sent++;
+    return ERR_OK;
+}
+
+static enum error_code
+pgsql_settle(struct db_query *base, struct error *err)
+{
+    return settle(((struct query *)base)->conn, err);
 }
 
 static struct str
@@ -768,6 +893,7 @@ pgsql_end(struct db_query *base)
     struct query *query = (struct query *)base;
 
     assert(query->open);
+    (void)settle(query->conn, NULL); /* told by the next one */
     pgsql_reset(base);
     for (int i = 0; i < query->param_count; i++)
         query->params[i].at = NULL;
@@ -806,6 +932,7 @@ begin(struct conn *conn, enum kind kind, struct error *err)
 
     conn->writing = kind != READ;
     conn->again = false;
+    conn->later_failed = ERR_OK;
     snprintf(command, sizeof(command),
              "BEGIN ISOLATION LEVEL %s; SET LOCAL statement_timeout = %u; "
              "SET LOCAL lock_timeout = %d; SET LOCAL jit = off; "
@@ -876,6 +1003,9 @@ try_write(struct pgsql_db *db, enum kind kind, db_work *work, void *context,
         return rc;
     rc = work(&conn->tx, context, err);
     end_queries(conn);
+    if (rc == ERR_OK)
+        rc = settle(conn, err);
+    conn->later_failed = ERR_OK;
     if (rc == ERR_OK && !conn->again && !conn->broken) {
         rc = run(conn, "COMMIT", "COMMIT", &why);
         *ret_retry = conn->again;
@@ -1219,6 +1349,8 @@ static const struct db_driver driver = {
     .col_str = pgsql_col_str,
     .col_is_null = pgsql_col_is_null,
     .changes = pgsql_changes,
+    .exec_later = pgsql_exec_later,
+    .settle = pgsql_settle,
     .reset = pgsql_reset,
     .end = pgsql_end,
     .version = pgsql_version,

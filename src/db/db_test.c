@@ -97,6 +97,41 @@ count_rows(struct db *db)
     return count;
 }
 
+static enum error_code
+add_later(struct db_tx *tx, void *context, struct error *err)
+{
+    struct db_query *query = db_query(tx, ADD);
+    enum error_code rc = ERR_OK;
+
+    for (int64_t a = 1; rc == ERR_OK && a <= 3; a++) {
+        db_int(query, 1, a);
+        db_null(query, 2);
+        rc = db_exec_later(query, err);
+    }
+    if (rc == ERR_OK)
+        rc = db_settle(query, context, err);
+    db_end(query);
+    return rc;
+}
+
+static void
+db_settle_counts_what_was_done_since_the_start(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_table(&scratch);
+    int64_t changes = 0;
+
+    (void)state;
+    assert_int_equal(db_write(db, add_later, &changes, NULL), ERR_OK);
+    assert_int_equal(changes, 3);
+    assert_int_equal(count_rows(db), 3);
+    changes = 0;
+    assert_int_equal(db_write(db, add_later, &changes, NULL), ERR_CONFLICT);
+    assert_int_equal(changes, 0);
+    assert_int_equal(count_rows(db), 3);
+    db_close(db);
+}
+
 /* SQLite itself numbers $3 first here. */
 static void
 db_binds_parameters_by_their_numbers(void **state)
@@ -771,6 +806,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(db_settle_counts_what_was_done_since_the_start),
         cmocka_unit_test(db_binds_parameters_by_their_numbers),
         cmocka_unit_test(db_keeps_every_kind_of_value),
         cmocka_unit_test(db_read_is_a_snapshot),

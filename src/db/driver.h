@@ -29,6 +29,7 @@ struct db_tx {
 
 struct db_query {
     const struct db_driver *driver;
+    int64_t changes; /* by db_exec_later(), as far as known */
 };
 
 struct db_driver {
@@ -59,6 +60,9 @@ struct db_driver {
     struct str (*col_str)(struct db_query *query, int column);
     bool (*col_is_null)(struct db_query *query, int column);
     int64_t (*changes)(struct db_query *query);
+    /* NULL: nothing is gained by not waiting */
+    enum error_code (*exec_later)(struct db_query *query, struct error *err);
+    enum error_code (*settle)(struct db_query *query, struct error *err);
     void (*reset)(struct db_query *query);
     void (*end)(struct db_query *query);
 

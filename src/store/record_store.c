@@ -56,6 +56,12 @@ record_write_begin(struct record_writer *writer, struct db_tx *tx,
     return find_mark(tx, source, &writer->found_row, err);
 }
 
+void
+record_write_many(struct record_writer *writer)
+{
+    writer->many = true;
+}
+
 /* Is this record one of those that can be found? */
 static bool
 is_found(const struct record_writer *writer, int64_t key)
@@ -145,8 +151,9 @@ record_insert(struct record_writer *writer, struct record *record,
     db_str(query, 7, buf_view(&writer->key));
     bind_values(query, 8, record);
     db_int(query, 17, writer->now_ms);
-    rc = db_exec(query, &changes, err);
-    if (rc == ERR_OK && changes == 0)
+    rc = writer->many ? db_exec_later(query, err)
+                      : db_exec(query, &changes, err);
+    if (rc == ERR_OK && changes == 0 && !writer->many)
         rc = account_taken("create", record->text[FIELD_ACCOUNT_NAME], err);
     if (rc == ERR_OK)
         rc = first_change(writer, err);
@@ -278,9 +285,16 @@ enum error_code
 record_write_finish(struct record_writer *writer, struct error *err)
 {
     enum error_code rc = ERR_OK;
+    int64_t created = 0;
 
+    if (writer->many && writer->insert != NULL) {
+        rc = db_settle(writer->insert, &created, err);
+        if (rc == ERR_OK && created < writer->created)
+            rc = error_set(err, ERR_CONFLICT,
+                           "an account name is there already");
+    }
     db_end(writer->insert);
-    if (writer->created > 0)
+    if (rc == ERR_OK && writer->created > 0)
         rc = note_created(writer, err);
     if (rc == ERR_OK && writer->created > 0 && writer->created <= FOUND_NOW &&
         writer->found_row == writer->first_row)

@@ -41,6 +41,7 @@ struct record_writer {
     int64_t first_row, next_row; /* rows it created, end exclusive */
     int64_t found_row;           /* rows before it are in record_find */
     int64_t created, updated, deleted;
+    bool many; /* see record_write_many() */
     struct actor actor;
     struct db_query *insert;
     struct buf line, key;
@@ -56,6 +57,11 @@ enum error_code record_write_begin(struct record_writer *writer,
                                    struct db_tx *tx, int64_t source,
                                    int64_t now_ms, const struct actor *actor,
                                    struct error *err) MUST_USE;
+
+/* Many records will be created and nobody needs to know at once whether a name
+ * was taken: record_insert() need not wait for the database, and
+ * record_write_finish() says ERR_CONFLICT if one was. */
+void record_write_many(struct record_writer *writer);
 
 /* A new record at the end; fills key, id and times. A taken account name is
  * ERR_CONFLICT with the text of contract 5.2, and the writer stays usable. */

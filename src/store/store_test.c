@@ -44,6 +44,7 @@ reads_everything(enum stmt statement)
     case STMT_FIND_PAGE:      /* one page, found by the index */
     case STMT_FIND_PAGE_DOWN: /* and these sort what has the same word */
     case STMT_FIND_ROWS_DOWN:
+    case STMT_RECORD_BLOCKS: /* the numbers of blocks; by key then */
         return true;
     default:
         return false;

@@ -351,7 +351,7 @@ table_flush(struct table_writer *writer, struct error *err)
             bind_cell(writer->query, (int)cells + 1, &writer->table->column[i],
                       &writer->row[cells]);
     writer->waiting = 0;
-    return db_exec(writer->query, NULL, err);
+    return db_exec_later(writer->query, err);
 }
 
 void
