@@ -205,7 +205,19 @@ contents() {
         { echo "debian/changelog and meson.build differ"; return 1; }
 }
 
+# What "./dev" installs for a build, dpkg-buildpackage asks for.
+build_depends() {
+    sed -n '/^base_packages=/,/"$/p; s/.*base_packages \(lib.*\)" ;;/\1/p' dev |
+        grep -oE '[a-z0-9.+-]+-dev' | grep -v libc6 >"$work/needed"
+    [ "$(wc -l <"$work/needed")" -gt 8 ] || return 1
+    while read -r name; do
+        grep -qE "^ $name( .*)?,$" debian/control ||
+            { echo "$name is missing in debian/control"; return 1; }
+    done <"$work/needed"
+}
+
 test_package() {
+    check "debian/control has what the build needs" build_depends
     check "the package has program, unit, page and manual" contents
     if command -v lintian >/dev/null; then
         check "lintian finds nothing to warn of" lintian --allow-root \
@@ -297,6 +309,22 @@ reinstalled() {
             "$credentials" ]
 }
 
+# Settings that were there first name a database that cannot be made: apt fails
+# and says why; when they are mended it goes on.
+refused_installation() {
+    mkdir "$root/etc/nelm"
+    sed 's#^database = .*#database = sqlite:/nowhere/nelm.db#' debian/nelm.conf \
+        >"$root/etc/nelm/nelm.conf"
+    ! apt -o Dpkg::Options::=--force-confold install /root/nelm.deb \
+        >/dev/null || return 1
+    grep 'could not be initialised' "$work/apt.log" &&
+        [ ! -e "$root/etc/nelm/first-administrator.json" ] &&
+        cp debian/nelm.conf "$root/etc/nelm/nelm.conf" &&
+        inside dpkg --configure nelm && installed "$version" &&
+        is 600 root:root /etc/nelm/first-administrator.json &&
+        is 640 root:nelm /etc/nelm/nelm.conf && nelm check
+}
+
 test_chroot() {
     check "apt installs it" apt install /root/nelm.deb
     installed "$version" || return 0
@@ -324,6 +352,9 @@ test_chroot() {
     check "installed again it has them" reinstalled
     check "apt purges it" apt purge nelm
     check "nothing of it is left" nothing_left
+    check "a database that cannot be made stops apt, until it is mended" \
+        refused_installation
+    check "apt purges that too" apt purge nelm
 }
 
 # ---- with systemd ----------------------------------------------------------
@@ -457,19 +488,20 @@ if [ -z "${NELM_PACKAGE_TEST:-}" ]; then
         skip "the package: installing it needs root"
         finish
     fi
-    if ! $apart mount -t tmpfs none /mnt 2>/dev/null; then
+    mkdir -p build/package-test
+    if ! $apart mount -t tmpfs none build/package-test 2>/dev/null; then
         skip "the package: no mounts here"
         finish
     fi
     NELM_PACKAGE_TEST=1 exec $apart "$0" "$package"
 fi
 
-work=/mnt
+work=$PWD/build/package-test
 mount -t tmpfs -o mode=755,size=2G nelm "$work"
 root=$work/root
 if ! make_root; then
-    skip "the package: no Debian 12 to be had: $(tail -n 1 \
-        "$work/mmdebstrap.log")"
+    skip "the package: no Debian 12 to be had: $(grep -m 1 '^E:' \
+        "$work/mmdebstrap.log" || true)"
     finish
 fi
 cp "$package" "$root/root/nelm.deb"
