@@ -39,10 +39,11 @@ enum error_code token_key_rotate(struct db_tx *tx, bool revoke,
 void token_service_trust(struct token_service *service, struct issuer *issuer);
 
 /* Who sent this Authorization header? With SQLite answers without blocking;
- * `may_block` false on a remote database may say ERR_LATER. So it does when a
- * key of the outside issuer is being fetched; then the waiter is `queued`, and
- * woken. Cached until the token expires or registry.auth_epoch moves; a token
- * of the outside issuer for ISSUER_TRUST_MS at most. */
+ * `may_block` false on a remote database, or for a token of the outside issuer,
+ * may say ERR_LATER. So it always may when a key of that issuer is being
+ * fetched; then the waiter is `queued`, and woken. Cached until the token
+ * expires or registry.auth_epoch moves; a token of the outside issuer for
+ * ISSUER_TRUST_MS at most. */
 enum error_code token_verify(struct token_service *service,
                              struct str authorization, bool may_block,
                              struct issuer_waiter *waiter,

@@ -162,7 +162,7 @@ outcome(struct world *world, const char *token, struct principal *ret)
         err = ERROR_INIT;
         caller.waiter = (struct issuer_waiter){.wake = wake};
         atomic_init(&caller.woken, false);
-        rc = token_verify(world->service, str_of(header), false, &caller.waiter,
+        rc = token_verify(world->service, str_of(header), true, &caller.waiter,
                           ret, &err);
         assert_true(rc == ERR_LATER || !caller.waiter.queued);
         while (caller.waiter.queued && !atomic_load(&caller.woken))
