@@ -128,6 +128,7 @@ add_rows(struct export *export, int64_t first, int64_t last,
     int64_t before = -1;
     enum error_code rc;
 
+    buf_clear(&export->pending); /* of a range that failed */
     record_lines_begin(&lines, export->tx,
                        base + (first << EXPORT_SEGMENT_BITS),
                        base + ((last + 1) << EXPORT_SEGMENT_BITS) - 1);

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/secret.h"
 #include "core/compress.h"
+#include "core/export_team.h"
 #include "core/snapshot_file.h"
 #include "store/record_store.h"
 
@@ -44,6 +46,7 @@ struct snapshot_cache {
     char registry[13];
     char coder[SNAPSHOT_CODINGS][16]; /* the ETag's last part */
     sem_t renderings;
+    unsigned helpers; /* of each */
     struct snapshot_stats stats;
     pthread_mutex_t lock; /* of everything below */
     struct slot *slots[BUCKETS];
@@ -407,6 +410,8 @@ find_touched(struct db_tx *tx, const struct source *source,
 
 /* Segments on their way from rows to the draft. */
 struct rendering {
+    struct db *db;
+    unsigned helpers;
     struct export export;
     struct snapshot_draft *draft;
     uint64_t length; /* of the draft before the segment */
@@ -428,6 +433,15 @@ segment_ended(void *context, int64_t number, int64_t rows, struct error *err)
     return snapshot_draft_segment(draft, &segment, err);
 }
 
+static enum error_code
+render_range(struct rendering *rendering, int64_t first, int64_t last,
+             struct error *err)
+{
+    return export_team_segments(rendering->db, rendering->helpers,
+                                &rendering->export, first, last, segment_ended,
+                                rendering, err);
+}
+
 /* Segments up to `last`: those of the base that nothing touched are copied,
  * all between them are rendered. Rows only come behind the last one, so a
  * segment that the base did not have has no rows now either. */
@@ -446,8 +460,7 @@ render_around(struct rendering *rendering, const struct base *base,
         if (end == i)
             continue;
         if (next < old[i].number)
-            rc = export_segments(&rendering->export, next, old[i].number - 1,
-                                 segment_ended, rendering, err);
+            rc = render_range(rendering, next, old[i].number - 1, err);
         if (rc == ERR_OK)
             rc = snapshot_draft_copy(rendering->draft, base->file.fd,
                                      &base->segments, i, end, err);
@@ -455,19 +468,20 @@ render_around(struct rendering *rendering, const struct base *base,
         next = old[end - 1].number + 1;
     }
     if (rc == ERR_OK && next <= last)
-        rc = export_segments(&rendering->export, next, last, segment_ended,
-                             rendering, err);
+        rc = render_range(rendering, next, last, err);
     return rc;
 }
 
 /* The rows as one read transaction sees them. */
 static enum error_code
-render(struct db_tx *tx, const struct schema *schema,
-       const struct snapshot_key *key, const struct base *base,
-       struct snapshot_draft *draft, struct error *err)
+render(struct snapshot_cache *cache, struct db_tx *tx,
+       const struct schema *schema, const struct snapshot_key *key,
+       const struct base *base, struct snapshot_draft *draft, struct error *err)
 {
     struct snapshot *file = &draft->trailer.file;
-    struct rendering rendering = {.draft = draft,
+    struct rendering rendering = {.db = cache->db,
+                                  .helpers = cache->helpers,
+                                  .draft = draft,
                                   .revision = schema->source.revision};
     int64_t last = export_last_segment(schema, key->variant);
     struct touched touched = {.bits = NULL};
@@ -481,8 +495,7 @@ render(struct db_tx *tx, const struct schema *schema,
     if (rc == ERR_OK)
         rc = render_around(&rendering, base, &touched, last, err);
     else if (rc == ERR_END)
-        rc = export_segments(&rendering.export, EXPORT_HEAD, last,
-                             segment_ended, &rendering, err);
+        rc = render_range(&rendering, EXPORT_HEAD, last, err);
     free(touched.bits);
     export_done(&rendering.export);
     return rc == ERR_OK ? export_check(schema, key->variant, file->rows, err)
@@ -505,7 +518,7 @@ render_now(struct snapshot_cache *cache, const struct snapshot_key *key,
         return rc;
     rc = schema_load(tx, &key->source_id, &arena, &schema, err);
     if (rc == ERR_OK)
-        rc = render(tx, &schema, key, base, draft, err);
+        rc = render(cache, tx, &schema, key, base, draft, err);
     db_read_end(tx);
     return rc;
 }
@@ -925,6 +938,15 @@ sweep(struct snapshot_cache *cache, struct db_tx *tx, struct error *err)
     return rc == ERR_END || rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
+/* One for every other core; of connections to a server there are few. */
+static unsigned
+helpers_for(struct db *db)
+{
+    unsigned others = cores_usable() - 1;
+
+    return MIN(others, db_is_remote(db) ? 1u : EXPORT_HELPERS_MAX);
+}
+
 enum error_code
 snapshot_cache_open(struct db *db, const char *directory, uint64_t max_bytes,
                     const struct uuid *registry_id, struct snapshot_cache **ret,
@@ -940,6 +962,7 @@ snapshot_cache_open(struct db *db, const char *directory, uint64_t max_bytes,
     cache->max_bytes = max_bytes;
     pthread_mutex_init(&cache->lock, NULL);
     sem_init(&cache->renderings, 0, RENDERINGS);
+    cache->helpers = helpers_for(db);
     /* The end of a UUID is its random part. */
     hex_encode(registry_id->bytes + 10, 6, cache->registry);
 

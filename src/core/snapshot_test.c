@@ -207,7 +207,7 @@ nodes_make_the_same_bytes(void **state UNUSED)
 
     struct snapshot_cache *a = open_cache(&f, PLENTY);
 
-    strncat(f.cache, "2", 1);
+    snprintf(f.cache + strlen(f.cache), 2, "2");
 
     struct snapshot_cache *b = open_cache(&f, PLENTY);
 

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -77,14 +78,11 @@ paths_find_their_row(void **state)
         if (paths[i].want != ROUTER_FOUND)
             continue;
         assert_int_equal(match.index, paths[i].index);
-        for (size_t j = 0; j < match.capture_count; j++) {
-            strncat(captures, match.captures[j].name.at,
-                    match.captures[j].name.len);
-            strncat(captures, "=", 1);
-            strncat(captures, match.captures[j].value.at,
-                    match.captures[j].value.len);
-            strncat(captures, ";", 1);
-        }
+        for (size_t j = 0, at = 0; j < match.capture_count; j++)
+            at += (size_t)snprintf(
+                captures + at, sizeof(captures) - at, "%.*s=%.*s;",
+                (int)match.captures[j].name.len, match.captures[j].name.at,
+                (int)match.captures[j].value.len, match.captures[j].value.at);
         assert_string_equal(captures, paths[i].captures);
     }
 }

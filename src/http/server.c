@@ -4,7 +4,6 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/counter.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -856,21 +856,11 @@ start_loop(struct http_server *server, struct error *err)
     return ERR_OK;
 }
 
-static unsigned
-count_cores(void)
-{
-    cpu_set_t cores;
-
-    return sched_getaffinity(0, sizeof(cores), &cores) == 0
-               ? (unsigned)CPU_COUNT(&cores)
-               : 1;
-}
-
 static enum error_code
 start_threads(struct http_server *server, struct error *err)
 {
     const struct http_options *o = &server->options;
-    unsigned loops = o->event_threads ? o->event_threads : count_cores();
+    unsigned loops = o->event_threads ? o->event_threads : cores_usable();
 
     server->have_workers = true;
     if (!workers_init(&server->workers, o->workers, o->max_waiting, work))
