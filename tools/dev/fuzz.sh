@@ -50,16 +50,20 @@ fuzz_one() {
     [ "$result" = ok ]
 }
 
-# What was found and reaches more code than the corpus in the tree goes there.
-# How often code ran does not count, or the corpora would be large.
+# What was found and reaches more code than the corpus in the tree goes there,
+# as far as there is room (tools/check_tree). How often code ran does not count.
 minimise_corpora() {
     for name in $(fuzzer_names "$@"); do
         [ -d "build-fuzz/corpus/$name" ] || continue
-        say "what is new for $name"
-        tmp=$(mktemp -d)
-        TMPDIR=$tmp "build-fuzz/tests/fuzz/fuzz_$name" -merge=1 \
-            -use_counters=0 "tests/fuzz/corpus/$name" \
-            "build-fuzz/corpus/$name" 2>&1 | grep '^MERGE-OUTER: .* new' >&2
+        tree=tests/fuzz/corpus/$name tmp=$(mktemp -d)
+        mkdir "$tmp/out"
+        TMPDIR=$tmp "build-fuzz/tests/fuzz/fuzz_$name" -set_cover_merge=1 \
+            -use_counters=0 -merge_control_file="$tmp/control" "$tmp/out" \
+            "$tree" "build-fuzz/corpus/$name" >"build-fuzz/$name.log" 2>&1
+        awk -v tree="$tree" -v max_files=60 -v max_bytes=100000 \
+            -f tools/dev/cover.awk "$tmp/control" >"$tmp/list"
+        xargs -r cp -t "$tree" <"$tmp/list"
+        printf '%s: %s more inputs\n' "$name" "$(wc -l <"$tmp/list")"
         rm -rf "$tmp"
     done
     tools/check_tree
