@@ -1,7 +1,6 @@
 #include "core/row_text.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/secret.h"
 
@@ -110,15 +109,17 @@ unescape(struct str text, char *to, size_t *ret_len)
 static bool
 read_number(struct str text, int64_t *ret)
 {
-    char digits[24];
-    char *end;
+    bool negative = text.len > 0 && text.at[0] == '-';
+    unsigned long long most = INT64_MAX, value;
 
-    if (text.len == 0 || text.len >= sizeof(digits))
+    if (negative) {
+        text = str_n(text.at + 1, text.len - 1);
+        most++;
+    }
+    if (!str_to_u64(text, most, &value))
         return false;
-    memcpy(digits, text.at, text.len);
-    digits[text.len] = '\0';
-    *ret = strtoll(digits, &end, 10);
-    return *end == '\0';
+    *ret = (int64_t)(negative ? -value : value);
+    return true;
 }
 
 static bool

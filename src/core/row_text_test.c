@@ -81,6 +81,12 @@ other_lines_are_refused(void **state)
         "7\tab\t\\\\xf\n",
         "7\tab\t\\\\xfg\n",
         "123456789012345678901234\tab\t\\N\n",
+        "9223372036854775808\tab\t\\N\n",
+        "-9223372036854775809\tab\t\\N\n",
+        " 7\tab\t\\N\n",
+        "+7\tab\t\\N\n",
+        "-\tab\t\\N\n",
+        "--7\tab\t\\N\n",
     };
 
     (void)state;

@@ -1,5 +1,6 @@
 /* Rows of a backup: whatever a line says, what was read is written as a line
  * that says the same. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/row_text.h"
@@ -20,11 +21,27 @@ check_same(const struct cell *a, const struct cell *b)
                    str_eq(a[i].bytes, b[i].bytes));
 }
 
+/* The first cell's digits, but for zeros in front, are those of its number. */
+static void
+check_number(struct str line, const struct cell *cell)
+{
+    char digits[24];
+    struct str text = str_cut(&line, '\t');
+
+    if (cell->null)
+        return;
+    snprintf(digits, sizeof(digits), "%" PRId64, cell->number);
+    while (text.len > 1 && (text.at[0] == '0' || text.at[0] == '-'))
+        text = str_n(text.at + 1, text.len - 1);
+    FUZZ_CHECK(str_eq(text, str_of(digits + (digits[0] == '-'))));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cell row[TABLE_COLUMNS_MAX], again[TABLE_COLUMNS_MAX];
     char *copy = malloc(size + 1), *at = copy, *end = copy + size;
+    const char *line = copy;
     struct buf text;
 
     FUZZ_CHECK(copy != NULL);
@@ -32,6 +49,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&text, 4 * size + 100);
     while (row_text_read(&at, end, &table, row)) {
         FUZZ_CHECK(at > copy && at <= end && at[-1] == '\n');
+        check_number(str_n(line, (size_t)(at - line)), row);
+        line = at;
         buf_clear(&text);
         row_text_add(&text, &table, row);
         FUZZ_CHECK(!text.failed);
