@@ -338,7 +338,7 @@ test_chroot() {
     check "apt's user is told of them" \
         grep first-administrator.json "$work/apt.log"
     check "every setting that the file offers is one" settings_are_known
-    fill
+    check "a registry is made by commands as its user" fill
     check "the unit's command serves, as the unit's user" start_as_unit
     check "the CSV by HTTP" exports "$url"
     check "SIGTERM ends it well" stop_server
@@ -455,7 +455,7 @@ test_booted() {
     check "apt installs it where systemd runs" apt install /root/nelm.deb
     check "the service is there at once" serves
     check "and after the next boot" inside systemctl is-enabled nelm
-    fill
+    check "a registry is made by commands as its user" fill
     check "the unit takes away what it does not need" is_confined
     check "the program's own sandbox works in it" keeps_sandbox
     check "the CSV by HTTP, from inside the unit" \
