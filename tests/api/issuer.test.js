@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -76,6 +77,14 @@ test('each algorithm, and plain JWTs as well as RFC 9068', async () => {
     for (const typ of ['at+jwt', 'application/at+jwt', 'JWT', undefined])
       checkDownload(await download(
         other.token('boss', {}, { key, header: { typ } }), node));
+});
+
+test('an issuer with a slash at its end, and keys behind a query', async () => {
+  const other = await Issuer.create({ path: '/tenant/' });
+  other.configurationAnswer = (response) => response.end(JSON.stringify(
+    { issuer: other.url, jwks_uri: `${other.origin}/keys?of=tenant` }));
+  const node = await serveWith(other);
+  checkDownload(await download(other.token('boss'), node));
 });
 
 test('every abuse gets 401', async (t) => {
@@ -283,6 +292,13 @@ test('a slow issuer holds up nobody but its own', async () => {
   const waiting = Array.from({ length: 50 }, () =>
     download(other.token('boss'), node));
   await until(() => other.asked.keys === 1, 'a request for keys');
+  // Some lose their patience.
+  for (let i = 0; i < 50; i++)
+    http.get({ host: node.host, port: node.port, path: downloadPath(source.id),
+      headers: { Authorization: `Bearer ${other.token('boss')}` } })
+      .on('error', () => {}).setTimeout(500, function leave() {
+        this.destroy();
+      });
   const began = Date.now();
   for (let i = 0; i < 20; i++)
     checkDownload(await download(ours, node));
@@ -311,6 +327,10 @@ test('an issuer that is not as it should be is not believed', async (t) => {
       const more = setInterval(() => response.write(' '.repeat(65536)), 1);
       response.on('close', () => clearInterval(more));
     } }, /is longer than 262144 bytes/],
+    'keys drop by drop': [{ keysAnswer: (response) => {
+      const more = setInterval(() => response.write(' '), 200);
+      response.on('close', () => clearInterval(more));
+    } }, /timed out/],
     'keys zipped': [{ keysAnswer: (response) => {
       response.setHeader('Content-Encoding', 'gzip');
       response.end(Buffer.from('1f8b08', 'hex'));

@@ -152,7 +152,8 @@ suite_tsan() {
     node_tests tsan-api build-tsan/nelm "$(nproc)" \
         tests/api/export.test.js \
         tests/api/upload.test.js tests/api/approvals.test.js \
-        tests/api/metrics.test.js tests/api/tls.test.js
+        tests/api/metrics.test.js tests/api/tls.test.js \
+        tests/api/issuer.test.js
 }
 
 run_tests() {

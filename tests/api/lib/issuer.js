@@ -106,7 +106,7 @@ export class Issuer {
         this.configurationAnswer(response);
       else
         json(this.configuration());
-    } else if (request.url === '/keys') {
+    } else if (request.url.split('?')[0] === '/keys') {
       this.asked.keys++;
       if (this.keysAnswer)
         this.keysAnswer(response);
