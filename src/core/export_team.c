@@ -11,6 +11,7 @@
 #define LEAST_SEGMENTS 32
 
 struct slot {
+    struct sink sink; /* into `bytes` */
     enum { SLOT_EMPTY, SLOT_WHOLE, SLOT_LEFT } state;
     struct buf bytes;
     struct {
@@ -63,6 +64,16 @@ take(struct team *team)
     return team->taken++;
 }
 
+/* Takes what there is no room for as well: a stream that is cut off ends its
+ * transaction. */
+static enum error_code
+keep_bytes(struct sink *sink, const void *bytes, size_t len,
+           struct error *err UNUSED)
+{
+    buf_add(&((struct slot *)sink)->bytes, bytes, len);
+    return ERR_OK;
+}
+
 static enum error_code
 keep_segment(void *context, int64_t number, int64_t rows,
              struct error *err UNUSED)
@@ -79,17 +90,15 @@ static void
 fill_slot(struct team *team, struct export *export, int64_t chunk)
 {
     struct slot *slot = slot_of(team, chunk);
-    struct buf_sink out;
     enum error_code rc;
 
     buf_clear(&slot->bytes);
-    buf_sink_init(&out, &slot->bytes);
     slot->count = 0;
-    export->sink = &out.sink;
+    export->sink = &slot->sink;
     rc = export_segments(export, chunk_first(team, chunk),
                          chunk_last(team, chunk), keep_segment, slot, NULL);
     pthread_mutex_lock(&team->lock);
-    slot->state = rc == ERR_OK ? SLOT_WHOLE : SLOT_LEFT;
+    slot->state = rc == ERR_OK && !slot->bytes.failed ? SLOT_WHOLE : SLOT_LEFT;
     pthread_cond_broadcast(&team->changed);
     pthread_mutex_unlock(&team->lock);
 }
@@ -237,8 +246,10 @@ export_team_segments(struct db *db, unsigned helpers, struct export *export,
     team.slot_count = 2 * ((int64_t)helpers + 1);
     pthread_mutex_init(&team.lock, NULL);
     pthread_cond_init(&team.changed, NULL);
-    for (int64_t i = 0; i < team.slot_count; i++)
+    for (int64_t i = 0; i < team.slot_count; i++) {
+        team.slots[i].sink.write = keep_bytes;
         buf_init(&team.slots[i].bytes, SLOT_BYTES);
+    }
     while (count < helpers &&
            pthread_create(&threads[count], NULL, help, &team) == 0)
         count++;
