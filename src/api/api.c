@@ -241,6 +241,15 @@ settle(struct call *call, enum error_code rc, const struct error *err)
     return HTTP_ANSWER;
 }
 
+/* Asked while a worker waits for the database. */
+static bool
+is_gone(void *context)
+{
+    const struct call *call = context;
+
+    return http_exchange_gone(call->exchange, call->for_others);
+}
+
 static enum http_next
 on_run(struct http_exchange *exchange)
 {
@@ -251,12 +260,15 @@ on_run(struct http_exchange *exchange)
         return HTTP_WORKER;
     enum error_code rc = ERR_OK;
 
+    if (exchange->may_block)
+        db_give_up_when(is_gone, call);
     if (awaits_token(call))
         rc = read_form_token(call, &err);
     if (rc == ERR_OK)
         rc = admit(call, &err);
     if (rc == ERR_OK)
         rc = call->route->handler(call, &err);
+    db_give_up_when(NULL, NULL);
 
     if (rc == ERR_OK && call->undecided)
         rc = error_internal(&err, "route %s never asked access_body()",

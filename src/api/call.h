@@ -123,6 +123,7 @@ struct call {
     unsigned allowed;     /* methods, for ERR_METHOD */
     unsigned retry_after; /* seconds, for ERR_RATE and ERR_UNAVAILABLE */
     bool waits;           /* a waiter was queued before ERR_LATER */
+    bool for_others;      /* what runs now, others may wait for too */
     struct snapshot_waiter waiter;
     struct issuer_waiter key_waiter;
     /* The export's memory across ERR_LATER. */

@@ -279,6 +279,8 @@ write_core(const struct look *look)
     one(look, METRIC_WRITE_ERRORS, counted(&db->write_errors));
     one(look, METRIC_WRITES_WAITING, counted(&db->writing));
     one(look, METRIC_READ_ERRORS, counted(&db->read_errors));
+    one(look, METRIC_STANDBY_READS, counted(&db->standby_reads));
+    one(look, METRIC_STANDBY_MISSES, counted(&db->standby_misses));
     head(look, METRIC_UPLOADS);
     for (size_t i = 0; look->db_up && i < JOB_STATUSES; i++)
         one_labelled(look, METRIC_UPLOADS, "status",

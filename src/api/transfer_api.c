@@ -214,8 +214,10 @@ download(struct call *call, unsigned variant, const char *file_prefix,
         return ERR_OK;
     }
     call->waiter.wake = wake_call;
+    call->for_others = true;
     rc = snapshot_get(call->api->options.snapshots, &key, call->mark.revision,
                       call->exchange->may_block, &call->waiter, &file, err);
+    call->for_others = false;
     if (rc == ERR_LATER)
         call->waits = call->exchange->may_block;
     if (rc == ERR_OK)

@@ -146,6 +146,8 @@ enter_sandbox(struct service *service, struct error *err)
         return ERR_OK;
     sandbox_init(sandbox);
     db_files(settings->database, allow_database, sandbox);
+    if (settings->database_read[0] != '\0')
+        db_files(settings->database_read, allow_database, sandbox);
     allow_directory(sandbox, service->cache_dir, settings->cache_dir);
     allow_directory(sandbox, service->spool_dir, settings->spool_dir);
     sandbox_allow_file(sandbox, settings->tls_cert);

@@ -502,24 +502,30 @@ render(struct snapshot_cache *cache, struct db_tx *tx,
                         : rc;
 }
 
+struct render_job {
+    struct snapshot_cache *cache;
+    const struct snapshot_key *key;
+    const struct base *base;
+    struct snapshot_draft *draft;
+};
+
+/* Perhaps not for the first time. */
 static enum error_code
-render_now(struct snapshot_cache *cache, const struct snapshot_key *key,
-           const struct base *base, struct snapshot_draft *draft,
-           struct error *err)
+render_job(struct db_tx *tx, void *context, struct error *err)
 {
+    const struct render_job *job = context;
     CLEANUP(arena_done) struct arena arena;
     struct schema schema;
-    struct db_tx *tx;
-    enum error_code rc;
+    enum error_code rc = ERR_OK;
 
     arena_init(&arena, SCHEMA_BYTES);
-    rc = db_read_begin(cache->db, &tx, err);
-    if (rc != ERR_OK)
-        return rc;
-    rc = schema_load(tx, &key->source_id, &arena, &schema, err);
+    if (job->draft->out.length > 0)
+        rc = snapshot_draft_again(job->draft, err);
     if (rc == ERR_OK)
-        rc = render(cache, tx, &schema, key, base, draft, err);
-    db_read_end(tx);
+        rc = schema_load(tx, &job->key->source_id, &arena, &schema, err);
+    if (rc == ERR_OK)
+        rc = render(job->cache, tx, &schema, job->key, job->base, job->draft,
+                    err);
     return rc;
 }
 
@@ -659,11 +665,12 @@ produce(struct snapshot_cache *cache, const struct snapshot_key *key,
 {
     CLEANUP(snapshot_draft_done) struct snapshot_draft draft;
     struct snapshot *file = &draft.trailer.file;
+    struct render_job job = {cache, key, base, &draft};
     enum error_code rc;
 
     rc = snapshot_draft_begin(&draft, &cache->directory, err);
     if (rc == ERR_OK)
-        rc = plain->file.fd < 0 ? render_now(cache, key, base, &draft, err)
+        rc = plain->file.fd < 0 ? db_read_long(cache->db, render_job, &job, err)
                                 : encode(cache, key, plain, base, &draft, err);
     if (rc == ERR_OK) {
         snapshot_etag(cache, key, file->revision, file->changed_ms, file->etag);

@@ -450,3 +450,12 @@ snapshot_draft_done(struct snapshot_draft *draft)
     snapshot_file_remove(draft->directory, draft->name);
     close(draft->fd);
 }
+
+enum error_code
+snapshot_draft_again(struct snapshot_draft *draft, struct error *err)
+{
+    const struct snapshot_directory *directory = draft->directory;
+
+    snapshot_draft_done(draft);
+    return snapshot_draft_begin(draft, directory, err);
+}

@@ -108,6 +108,9 @@ struct snapshot_draft {
 enum error_code snapshot_draft_begin(struct snapshot_draft *draft,
                                      const struct snapshot_directory *directory,
                                      struct error *err) MUST_USE;
+/* As if nothing had been written yet. */
+enum error_code snapshot_draft_again(struct snapshot_draft *draft,
+                                     struct error *err) MUST_USE;
 /* What was written to out.sink since the last segment is this one: `end` and
  * `digest` are filled here. */
 enum error_code snapshot_draft_segment(struct snapshot_draft *draft,

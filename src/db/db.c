@@ -70,6 +70,23 @@ db_read_end(struct db_tx *tx)
         tx->driver->read_end(tx);
 }
 
+enum error_code
+db_read_long(struct db *db, db_work *work, void *context, struct error *err)
+{
+    struct db_tx *tx = NULL;
+    enum error_code rc = ERR_UNAVAILABLE;
+
+    if (db->driver->read_standby != NULL)
+        rc = db->driver->read_standby(db, work, context, err);
+    if (rc != ERR_UNAVAILABLE)
+        return rc;
+    rc = db_read_begin(db, &tx, err);
+    if (rc == ERR_OK)
+        rc = work(tx, context, err);
+    db_read_end(tx);
+    return rc;
+}
+
 bool
 db_is_remote(const struct db *db)
 {
@@ -86,6 +103,24 @@ bool
 db_stamp(const struct db *db, struct db_stamp *ret)
 {
     return db->driver->stamp != NULL && db->driver->stamp(db, ret);
+}
+
+static _Thread_local struct {
+    bool (*asked)(void *context);
+    void *context;
+} patience;
+
+void
+db_give_up_when(bool (*asked)(void *context), void *context)
+{
+    patience.asked = asked;
+    patience.context = context;
+}
+
+bool
+db_gives_up(void)
+{
+    return patience.asked != NULL && patience.asked(patience.context);
 }
 
 static enum error_code

@@ -51,6 +51,7 @@ struct db_options {
     unsigned readers;      /* most connections, and so transactions, at once */
     unsigned statement_ms; /* a statement may take so long; 0 is no limit */
     unsigned idle_ms;      /* and a pause in a transaction */
+    const char *read_url;  /* a standby for db_read_long(), or NULL */
     bool prepare;          /* keep statements prepared; not behind a pooler
                               that hands on transactions */
 };
@@ -110,6 +111,18 @@ enum error_code db_write(struct db *db, db_work *work, void *context,
 enum error_code db_write_long(struct db *db, db_work *work, void *context,
                               struct error *err) MUST_USE;
 
+/* Run `work` in a read transaction that takes long. It shows at least what was
+ * committed before the call, by anybody, but may be that of a standby: when
+ * that one fails `work` is run once more on the database itself, so it must set
+ * all its outputs anew. */
+enum error_code db_read_long(struct db *db, db_work *work, void *context,
+                             struct error *err) MUST_USE;
+
+/* While this thread waits for a database server `asked` is called a few times a
+ * second; once it says true what the server is doing is cancelled, and the call
+ * is ERR_UNAVAILABLE. NULL ends that. */
+void db_give_up_when(bool (*asked)(void *context), void *context);
+
 /* Start statement number `statement`. Bind $1.., then db_step() or db_run(),
  * then db_end(). A connection has one cursor per statement: a query is not
  * started again before its db_end(). Never NULL: a failure to start shows in
@@ -168,6 +181,8 @@ struct db_stats {
     struct histogram writes;           /* in line and to the end */
     counter writing;                   /* now */
     counter write_errors, read_errors; /* the database's, not the caller's */
+    counter standby_reads, standby_misses; /* db_read_long() that a standby did,
+                                              and that it could not do */
 };
 const struct db_stats *db_stats(const struct db *db);
 

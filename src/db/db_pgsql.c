@@ -20,6 +20,7 @@
 #include <ctype.h>
 #include <endian.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,6 +44,14 @@
  * catch up. While one such batch is made the one before it is executed; the
  * answers of both fit into the sockets. */
 #define LATER_BATCH 128
+
+/* A standby gets so long to show what is committed on the primary, and after a
+ * failure it is left alone for a while. */
+#define STANDBY_WAIT_MS 100
+#define STANDBY_AWAY_MS 3000
+
+/* Between two questions whether anybody still waits for a statement. */
+#define ASK_MS 250
 
 #define SQL_MAX ((size_t)256 * 1024)
 
@@ -113,6 +122,9 @@ struct pgsql_db {
     unsigned generation; /* moves when the server was lost */
     pthread_cond_t returned;
 
+    struct pgsql_db *standby;      /* or NULL */
+    _Atomic int64_t away_until_ms; /* of a standby; monotonic */
+
     pthread_mutex_t turn; /* over the next two: whose short write it is */
     uint64_t next_ticket, serving;
     pthread_cond_t served;
@@ -179,6 +191,39 @@ fail(struct conn *conn, const PGresult *result, const char *what,
                       text ? text : PQerrorMessage(conn->handle), err);
 }
 
+/* ---- waiting --------------------------------------------------------- */
+
+static void
+cancel(PGconn *handle)
+{
+    PGcancel *cancel = PQgetCancel(handle);
+    char why[256];
+
+    if (cancel != NULL)
+        (void)PQcancel(cancel, why, sizeof(why));
+    PQfreeCancel(cancel);
+}
+
+/* PQgetResult() for those who may not want it any more. */
+static PGresult *
+next_result(PGconn *handle)
+{
+    bool cancelled = false;
+
+    while (PQisBusy(handle)) {
+        struct pollfd socket = {.fd = PQsocket(handle), .events = POLLIN};
+
+        if (poll(&socket, 1, cancelled ? -1 : ASK_MS) != 0) {
+            if (PQconsumeInput(handle) == 0)
+                break;
+        } else if (db_gives_up()) {
+            cancel(handle);
+            cancelled = true;
+        }
+    }
+    return PQgetResult(handle);
+}
+
 /* ---- statements whose answers come later ------------------------------ */
 
 static void
@@ -208,7 +253,7 @@ take_answers(struct conn *conn)
     bool synced = false;
 
     while (!synced && PQstatus(conn->handle) == CONNECTION_OK) {
-        PGresult *result = PQgetResult(conn->handle);
+        PGresult *result = next_result(conn->handle);
 
         if (result == NULL) /* the end of one statement's answer */
             continue;
@@ -702,12 +747,17 @@ prepare(struct query *query, struct error *err)
     if (rc != ERR_OK)
         return rc;
     snprintf(name, sizeof(name), "s%u", query_number(query));
-    PGresult *result = PQprepare(conn->handle, name, sql_of(query), 0, NULL);
+    if (PQsendPrepare(conn->handle, name, sql_of(query), 0, NULL) == 0)
+        return fail(conn, NULL, query->text->name, err);
+    PGresult *result = next_result(conn->handle);
 
     query->prepared = PQresultStatus(result) == PGRES_COMMAND_OK;
     if (!query->prepared)
         rc = fail(conn, result, query->text->name, err);
-    PQclear(result);
+    while (result != NULL) {
+        PQclear(result);
+        result = PQgetResult(conn->handle);
+    }
     return rc;
 }
 
@@ -741,7 +791,7 @@ dispatch(struct query *query, struct error *err)
 static enum error_code
 receive(struct query *query, struct error *err)
 {
-    PGresult *result = PQgetResult(query->conn->handle);
+    PGresult *result = next_result(query->conn->handle);
 
     query->more = PQresultStatus(result) == PGRES_SINGLE_TUPLE;
     enum error_code rc = take_result(query, result, err);
@@ -864,13 +914,10 @@ static void
 cut_off(struct query *query)
 {
     PGconn *handle = query->conn->handle;
-    PGcancel *cancel = query->conn->writing ? NULL : PQgetCancel(handle);
     PGresult *result;
-    char why[256];
 
-    if (cancel != NULL)
-        (void)PQcancel(cancel, why, sizeof(why));
-    PQfreeCancel(cancel);
+    if (!query->conn->writing)
+        cancel(handle);
     while ((result = PQgetResult(handle)) != NULL)
         PQclear(result);
     query->more = false;
@@ -944,10 +991,11 @@ begin(struct conn *conn, enum kind kind, struct error *err)
 }
 
 /* A connection with an open transaction. One that was idle may have died
- * meanwhile; a new one that dies is a failure. */
+ * meanwhile; a new one that dies is a failure. `condition`, unless NULL, must
+ * have a row before. */
 static enum error_code
-take_and_begin(struct pgsql_db *db, enum kind kind, struct conn **ret,
-               struct error *err)
+take_and_begin(struct pgsql_db *db, enum kind kind, const char *condition,
+               struct conn **ret, struct error *err)
 {
     for (;;) {
         bool used;
@@ -955,7 +1003,10 @@ take_and_begin(struct pgsql_db *db, enum kind kind, struct conn **ret,
 
         if (rc != ERR_OK)
             return rc;
-        rc = begin(*ret, kind, err);
+        if (condition != NULL)
+            rc = run(*ret, condition, "SELECT 1", err);
+        if (rc == ERR_OK)
+            rc = begin(*ret, kind, err);
         if (rc == ERR_OK)
             return ERR_OK;
         bool stale = used && (*ret)->broken;
@@ -970,8 +1021,8 @@ static enum error_code
 pgsql_read_begin(struct db *base, struct db_tx **ret, struct error *err)
 {
     struct conn *conn = NULL;
-    enum error_code rc = take_and_begin((struct pgsql_db *)base, READ, &conn,
-                                        err);
+    enum error_code rc = take_and_begin((struct pgsql_db *)base, READ, NULL,
+                                        &conn, err);
 
     if (rc == ERR_OK)
         *ret = &conn->tx;
@@ -989,6 +1040,89 @@ pgsql_read_end(struct db_tx *tx)
     conn_return(conn);
 }
 
+/* ---- the standby ------------------------------------------------------ */
+
+/* What is true on a standby once it shows everything that is committed now: it
+ * has replayed what the primary has flushed, which no answered commit is
+ * behind; and it is on the primary's timeline, or the same numbers may mean
+ * other things. To be asked before the transaction begins: its snapshot must
+ * not be older than the answer. */
+#define CONDITION_MAX 320
+
+static enum error_code
+standby_condition(struct pgsql_db *db, char to[CONDITION_MAX],
+                  struct error *err)
+{
+    static const char sql[] =
+        "SELECT 'SELECT 1 WHERE pg_is_in_recovery() AND "
+        "pg_last_wal_replay_lsn() >= ''' || pg_current_wal_flush_lsn() || "
+        "''' AND (SELECT timeline_id FROM pg_control_checkpoint()) = ' || "
+        "('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))"
+        "::bit(32)::int";
+    struct conn *conn = NULL;
+    enum error_code rc = take_and_begin(db, READ, NULL, &conn, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    PGresult *result = PQexec(conn->handle, sql);
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        rc = fail(conn, result, "standby", err);
+    else
+        snprintf(to, CONDITION_MAX, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    pgsql_read_end(&conn->tx);
+    return rc;
+}
+
+static enum error_code
+standby_begin(struct pgsql_db *db, struct conn **ret, struct error *err)
+{
+    char condition[CONDITION_MAX];
+    enum error_code rc = standby_condition(db, condition, err);
+    int64_t until_ms = clock_mono_ms() + STANDBY_WAIT_MS;
+
+    while (rc == ERR_OK) {
+        rc = take_and_begin(db->standby, READ, condition, ret, err);
+        if (rc == ERR_OK || clock_mono_ms() >= until_ms)
+            return rc;
+        poll(NULL, 0, 10);
+        rc = ERR_OK;
+    }
+    return rc;
+}
+
+static enum error_code
+pgsql_read_standby(struct db *base, db_work *work, void *context,
+                   struct error *err)
+{
+    struct pgsql_db *db = (struct pgsql_db *)base;
+    struct pgsql_db *standby = db->standby;
+    struct conn *conn = NULL;
+
+    if (standby == NULL)
+        return ERR_UNAVAILABLE;
+    if (clock_mono_ms() < atomic_load(&standby->away_until_ms)) {
+        count_up(&base->stats.standby_misses, 1);
+        return ERR_UNAVAILABLE;
+    }
+    enum error_code rc = standby_begin(db, &conn, err);
+
+    if (rc == ERR_OK) {
+        rc = work(&conn->tx, context, err);
+        pgsql_read_end(&conn->tx);
+    }
+    if (rc == ERR_UNAVAILABLE && !db_gives_up())
+        atomic_store(&standby->away_until_ms,
+                     clock_mono_ms() + STANDBY_AWAY_MS);
+    count_up(rc == ERR_UNAVAILABLE ? &base->stats.standby_misses
+                                   : &base->stats.standby_reads,
+             1);
+    return rc;
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
 /* One try. *ret_retry: nothing was changed and another may go better. */
 static enum error_code
 try_write(struct pgsql_db *db, enum kind kind, db_work *work, void *context,
@@ -996,7 +1130,7 @@ try_write(struct pgsql_db *db, enum kind kind, db_work *work, void *context,
 {
     struct error why = ERROR_INIT;
     struct conn *conn = NULL;
-    enum error_code rc = take_and_begin(db, kind, &conn, err);
+    enum error_code rc = take_and_begin(db, kind, NULL, &conn, err);
 
     *ret_retry = false;
     if (rc != ERR_OK)
@@ -1066,6 +1200,8 @@ pgsql_write(struct db *base, bool is_long, db_work *work, void *context,
     bool retry = true;
 
     for (int try = 0; retry && try < TRIES_MAX; try++) {
+        if (try > 0 && db_gives_up())
+            break;
         if (try > 0)
             pause_before(try);
         if (!is_long)
@@ -1104,12 +1240,14 @@ pgsql_version(struct db_tx *tx, int *ret, struct error *err)
     enum error_code rc = ERR_OK;
     int there = 0;
 
+    /* What the server remembers of its catalogue may be older than the lock:
+     * to_regclass() would not see the table, to read pg_class does. */
     if (conn->writing)
         rc = run(conn, MIGRATION_LOCK, NULL, err);
     if (rc == ERR_OK)
         rc = read_int(conn,
-                      "SELECT CASE WHEN to_regclass('schema_migration') IS "
-                      "NULL THEN 0 ELSE 1 END",
+                      "SELECT COUNT(*) FROM pg_class WHERE relname = "
+                      "'schema_migration' AND pg_table_is_visible(oid)",
                       &there, err);
     if (rc == ERR_OK && there == 0)
         *ret = 0;
@@ -1203,6 +1341,10 @@ pgsql_close(struct db *base)
 {
     struct pgsql_db *db = (struct pgsql_db *)base;
 
+    if (db == NULL)
+        return;
+    if (db->standby != NULL)
+        pgsql_close(&db->standby->base);
     while (db->free != NULL) {
         struct conn *conn = db->free;
 
@@ -1249,15 +1391,13 @@ check_url(const char *url, struct error *err)
     return rc;
 }
 
-/* `create` makes no database: that is for who runs the server. */
 static enum error_code
-pgsql_open(const char *url, const struct db_options *options, bool create,
-           struct db **ret, struct error *err)
+db_new(const char *url, const struct db_options *options, struct pgsql_db **ret,
+       struct error *err)
 {
     pthread_condattr_t monotonic;
     enum error_code rc = check_url(url, err);
 
-    (void)create;
     if (rc != ERR_OK)
         return rc;
     struct pgsql_db *db = calloc(1, sizeof(*db));
@@ -1277,12 +1417,27 @@ pgsql_open(const char *url, const struct db_options *options, bool create,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&db->returned, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    *ret = db;
+    return ERR_OK;
+}
 
+/* `create` makes no database: that is for who runs the server. The standby may
+ * be away. */
+static enum error_code
+pgsql_open(const char *url, const struct db_options *options, bool create,
+           struct db **ret, struct error *err)
+{
+    struct pgsql_db *db = NULL;
     struct conn *conn = NULL;
+    enum error_code rc = db_new(url, options, &db, err);
 
-    rc = explain(take_and_begin(db, READ, &conn, err), err);
+    (void)create;
+    if (rc == ERR_OK && options->read_url != NULL)
+        rc = db_new(options->read_url, options, &db->standby, err);
+    if (rc == ERR_OK)
+        rc = explain(take_and_begin(db, READ, NULL, &conn, err), err);
     if (rc != ERR_OK) {
-        pgsql_close(&db->base);
+        pgsql_close((struct db *)db);
         return rc;
     }
     pgsql_read_end(&conn->tx);
@@ -1337,6 +1492,7 @@ static const struct db_driver driver = {
     .close = pgsql_close,
     .read_begin = pgsql_read_begin,
     .read_end = pgsql_read_end,
+    .read_standby = pgsql_read_standby,
     .write = pgsql_write,
     .query = pgsql_query,
     .query_text = pgsql_query_text,

@@ -45,6 +45,10 @@ struct db_driver {
     enum error_code (*read_begin)(struct db *db, struct db_tx **ret,
                                   struct error *err);
     void (*read_end)(struct db_tx *tx);
+    /* On a standby, if there is one that shows all that is committed now;
+     * or NULL. ERR_UNAVAILABLE: there is none. */
+    enum error_code (*read_standby)(struct db *db, db_work *work, void *context,
+                                    struct error *err);
     bool (*stamp)(const struct db *db, struct db_stamp *ret); /* or NULL */
     enum error_code (*write)(struct db *db, bool is_long, db_work *work,
                              void *context, struct error *err);
@@ -72,6 +76,9 @@ struct db_driver {
     enum error_code (*migrate)(struct db_tx *tx, int version, const char *name,
                                const char *sql, struct error *err);
 };
+
+/* What db_give_up_when() was told to ask. */
+bool db_gives_up(void);
 
 extern const struct db_driver *const db_sqlite_driver;
 extern const struct db_driver *const db_pgsql_driver;

@@ -42,7 +42,8 @@ struct step {
     int found; /* version before the step */
 };
 
-/* One step at most. Inside the transaction nobody else takes the same one. */
+/* One step at most. A long write sees what others committed while it waited for
+ * its turn. Inside the transaction nobody else takes the same one. */
 static enum error_code
 take_step(struct db_tx *tx, void *context, struct error *err)
 {
@@ -73,7 +74,7 @@ take_steps(struct db *db, struct step *step, int *ret_from, struct error *err)
     int from = -1;
 
     do {
-        enum error_code rc = db_write(db, take_step, step, err);
+        enum error_code rc = db_write_long(db, take_step, step, err);
 
         if (rc != ERR_OK)
             return rc;

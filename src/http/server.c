@@ -211,6 +211,17 @@ http_exchange_server(const struct http_exchange *exchange)
     return ((const struct conn *)exchange)->server;
 }
 
+bool
+http_exchange_gone(const struct http_exchange *exchange, bool wanted)
+{
+    const struct conn *conn = (const struct conn *)exchange;
+    struct pollfd socket = {.fd = conn->watched.fd, .events = POLLRDHUP};
+
+    if (atomic_load(&conn->server->stopping))
+        return true;
+    return !wanted && poll(&socket, 1, 0) > 0;
+}
+
 /* Is there something of a body to hand on? */
 static bool
 has_piece(const struct conn *conn)

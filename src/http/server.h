@@ -119,6 +119,11 @@ void *http_exchange_context(const struct http_exchange *exchange);
 const struct http_server *http_exchange_server(
     const struct http_exchange *exchange);
 
+/* On a worker thread: is there nobody left to answer, because the server stops
+ * for good, or (unless it is `wanted` in any case) the other side has closed?
+ * Whoever closes only its own direction may be taken for gone. */
+bool http_exchange_gone(const struct http_exchange *exchange, bool wanted);
+
 /* Counters for logs and metrics. */
 struct http_stats {
     uint64_t connections, refused, timed_out, shed, turned_away;

@@ -9,6 +9,12 @@
  * memory. */
 #define CACHE_BYTES ((size_t)32 << 20)
 
+static const char *
+is_set(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 enum error_code
 store_open_as(const struct settings *settings, const char *url, bool create,
               struct db **ret, struct error *err)
@@ -21,6 +27,7 @@ store_open_as(const struct settings *settings, const char *url, bool create,
         .cache_bytes = CACHE_BYTES,
         .statement_ms = (unsigned)settings->database_statement_timeout * 1000,
         .idle_ms = (unsigned)settings->database_idle_timeout * 1000,
+        .read_url = is_set(settings->database_read),
         .prepare = settings->database_prepare};
 
     return db_open(url, &options, create, ret, err);

@@ -60,9 +60,20 @@ class Postgres {
       fs.readFileSync(`${this.dir}.log`)}`);
   }
 
-  sql(statement) {
+  sql(statement, database = 'postgres') {
     return run('psql', '-XAtq', '-h', '127.0.0.1', '-p', String(this.port),
-      '-U', 'nelm', '-d', 'postgres', '-c', statement);
+      '-U', 'nelm', '-d', database, '-c', statement);
+  }
+
+  // Somebody who holds the locks of a statement until end() is called.
+  hold(statement, database) {
+    const child = spawn('psql', ['-XAtq', '-h', '127.0.0.1', '-p',
+      String(this.port), '-U', 'nelm', '-d', database],
+    { stdio: ['pipe', 'pipe', 'inherit'] });
+    child.stdin.write(`BEGIN;\n${statement};\nSELECT 1;\n`);
+    return new Promise((resolve) => {
+      child.stdout.once('data', () => resolve({ end: () => child.stdin.end() }));
+    });
   }
 
   // The whole machine: the server and all its processes at once.
@@ -124,6 +135,12 @@ export class Cluster {
       if (primary.sql('SELECT sync_state FROM pg_stat_replication') === 'sync')
         return;
     assert.fail('the standby never became synchronous');
+  }
+
+  // A database of its own on the primary, as the store of a World.
+  database(name, query = '') {
+    this.primary.sql(`CREATE DATABASE ${name}`);
+    return { url: `${this.server}/${name}${query}`, env: {}, drop() {} };
   }
 
   // The primary, without a database's name.
