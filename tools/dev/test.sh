@@ -2,6 +2,7 @@
 
 passed=0
 failed=0
+jobs=$(($(nproc) * 2)) # test files at once: they wait for most of the time
 
 # count LABEL PASSED FAILED
 count() {
@@ -92,7 +93,7 @@ suite_api() {
     say "the program from outside"
     build
     node_packages
-    node_tests api build/nelm "$(nproc)" tests/api tests/sdk
+    node_tests api build/nelm "$jobs" tests/api tests/sdk
 }
 
 suite_pgsql() {
@@ -100,9 +101,9 @@ suite_pgsql() {
     build
     node_packages
     export NELM_TEST_DATABASE=postgresql
-    node_tests pgsql build/nelm "$(nproc)" tests/api tests/sdk
+    node_tests pgsql build/nelm "$jobs" tests/api tests/sdk
     export NELM_TEST_DATABASE=pgbouncer
-    node_tests pgbouncer build/nelm "$(nproc)" tests/api/records.test.js \
+    node_tests pgbouncer build/nelm "$jobs" tests/api/records.test.js \
         tests/api/requests.test.js tests/api/upload.test.js \
         tests/api/export.test.js tests/api/oauth.test.js
     unset NELM_TEST_DATABASE
@@ -112,7 +113,7 @@ suite_browser() {
     say "the console in a browser"
     build
     node_packages
-    node_tests browser build/nelm "$(nproc)" tests/browser
+    node_tests browser build/nelm "$jobs" tests/browser
 }
 
 suite_load() {
@@ -139,7 +140,7 @@ suite_asan() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     meson_tests asan build-asan --timeout-multiplier 4
     node_packages
-    node_tests asan-api build-asan/nelm "$(nproc)" tests/api
+    node_tests asan-api build-asan/nelm "$jobs" tests/api
 }
 
 suite_tsan() {
@@ -149,7 +150,7 @@ suite_tsan() {
     export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tools/tsan.txt"
     meson_tests tsan build-tsan --timeout-multiplier 8
     node_packages
-    node_tests tsan-api build-tsan/nelm "$(nproc)" \
+    node_tests tsan-api build-tsan/nelm "$jobs" \
         tests/api/export.test.js \
         tests/api/upload.test.js tests/api/approvals.test.js \
         tests/api/metrics.test.js tests/api/tls.test.js \
