@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "auth/authorize.h"
 #include "base/utf8.h"
 #include "core/members.h"
 #include "fmt/json_patch.h"
@@ -168,8 +169,11 @@ read_client(struct members *members, struct arena *arena, struct client *client)
         client->redirect_uris = STR("");
     if (client->grants.at != NULL && client->grants.len == 0)
         members_illegal(members, "grantTypes");
+    /* The console goes back to where it came from. */
     if (list_has(client->grants, GRANT_AUTHORIZATION_CODE) &&
-        json_array_size(json_object_get(members->object, "redirectUris")) == 0)
+        json_array_size(json_object_get(members->object, "redirectUris")) ==
+            0 &&
+        !uuid_eq(&client->id, &authorize_console_id))
         members_missing(members, "redirectUris");
     /* Who has no secret cannot show that it is itself. */
     if (!client->has_secret &&

@@ -234,3 +234,22 @@ test('everybody has a rate limit of their own', async () => {
   await limited.stop();
   assert.deepEqual(calls, [200, 200, 200, 429, 200, 200, 200, 429]);
 });
+
+test('it is switched off and on by its client, as the manual says', async () => {
+  const admin = new Caller(server, await world.token(server));
+  const enable = (value) => admin.call('PATCH',
+    `/oauth-clients/${CONSOLE.clientId}`,
+    [{ op: 'replace', path: '/enabled', value }],
+    { type: 'application/json-patch+json' });
+  const here = `${server.base}/`;
+  const { access_token: token } = await consoleTokens(new Browser(server),
+    'ann');
+  const caller = new Caller(server, token);
+  const off = await enable(false);
+  assert.equal(off.status, 200, off.text);
+  assert.equal((await caller.call('GET', '/public-identities')).status, 401);
+  assert.equal((await consoleCode(new Browser(server), here, 'ann'))
+    .answer.status, 400);
+  assert.equal((await enable(true)).status, 200);
+  await consoleTokens(new Browser(server), 'ann');
+});
