@@ -157,7 +157,8 @@ find_command(struct cli *cli, int argc, char **argv, int *ret_words,
             *ret_words = 2;
         }
         group = group || (rest.at != NULL && str_eq(head, str_of(first)));
-        near_offer(rest.at ? &two : &one, command->name);
+        if (!command->hidden)
+            near_offer(rest.at ? &two : &one, command->name);
     }
     if (cli->command != NULL)
         return ERR_OK;

@@ -287,7 +287,7 @@ report_bad_lines(struct cli *cli, struct import_result *result,
         return rc;
     return error_set(err, ERR_CONTENT,
                      "nothing was imported: %" PRId64 " of %" PRId64
-                     " lines cannot be",
+                     " lines are wrong",
                      result->error_count, result->rows);
 }
 

@@ -542,7 +542,10 @@ read_rows(struct run *run, struct error *err)
         }
     } while (len > 0);
     if (!header_read)
-        return error_set(err, ERR_VALUE, "No files were supplied for import.");
+        return error_set(err, ERR_VALUE, "%s",
+                         run->options->reasons
+                             ? "the file has no header line"
+                             : "No files were supplied for import.");
     if (run->lacking.len > 0 && run->ret->rows == 0)
         return error_set(err, ERR_VALUE, "%s", run->lacking.data);
     return ERR_OK;

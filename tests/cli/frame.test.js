@@ -107,6 +107,7 @@ test('nelm(1) names every command and setting, in good roff', async (t) => {
 const WRONG = [
   [[], /no command/],
   [['nonsense'], /there is no command "nonsense"/],
+  [['dog'], /there is no command "dog"; see nelm --help/],
   [['improt', 'x'], /did you mean import\?/],
   [['identity'], /there is no command "identity"/],
   [['identity', 'crate'], /did you mean identity create\?/],
@@ -339,6 +340,12 @@ test('import and export', async (t) => {
     assert.match(stderr, /^Line 3: .*\nnelm: nothing was imported: .*\n$/);
     assert.equal(nelm(['export', '--source', source.id]).stdout,
       HEADER + row(1) + row(2));
+  });
+
+  await t.test('an empty file is said to be one', () => {
+    for (const input of ['', '\n\n'])
+      assert.equal(nelm(['import', '--source', source.id, '-'],
+        { code: 1, input }).stderr, 'nelm: the file has no header line\n');
   });
 
   await t.test('limits and managers are settings', () => {
