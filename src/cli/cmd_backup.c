@@ -131,7 +131,9 @@ read_jwks(struct cli *cli, const char *path, struct backup_check *check,
     size_t i;
 
     if (fd < 0)
-        return error_set(err, ERR_UNAVAILABLE, "could not read \"%s\": %s",
+        return error_set(err, ERR_UNAVAILABLE,
+                         "--key \"%s\" is no fingerprint, and no file that can "
+                         "be read: %s",
                          path, strerrordesc_np(errno));
     len = text ? read(fd, text, JWKS_BYTES) : -1;
     if (len < 0 || len == JWKS_BYTES ||

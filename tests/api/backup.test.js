@@ -117,6 +117,8 @@ test('verify needs no database and knows the key', async () => {
     await world.json('verify', backup, '--key', key);
   await refuse(backup, /not the one that was asked for/,
     '--key', 'A'.repeat(43));
+  await refuse(backup, /"nobody" is no fingerprint, and no file/,
+    '--key', 'nobody');
 });
 
 test('a restored registry is the same one', async () => {

@@ -228,10 +228,9 @@ const BAD = [
     `${HEADER}\n${Array.from({ length: 5 }, (_, n) =>
       `x${n},a,b,1,,boss,2020-01-01,2020-01-02\n`).join('')}`,
     [2, 3, 4, 5, 6].map((n) => new RegExp(`Line ${n}: email is required;`))],
-  ['an empty file', '', [/No files were supplied for import\./]],
-  ['blank lines only', '\n\n\r\n', [/No files were supplied for import\./]],
-  ['a byte order mark only', '\ufeff',
-    [/No files were supplied for import\./]],
+  ['an empty file', '', [/the file has no header line/]],
+  ['blank lines only', '\n\n\r\n', [/the file has no header line/]],
+  ['a byte order mark only', '\ufeff', [/the file has no header line/]],
   ['unknown column', `${HEADER},colour\n`, [/Column: "\[colour\]" is unknown/]],
   ['a name that would move the cursor', `${HEADER},\x1b[2Jx\u009b\n`,
     [/Column: "\[\?\[2Jx\?\?\]" is unknown/]],

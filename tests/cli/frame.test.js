@@ -342,12 +342,6 @@ test('import and export', async (t) => {
       HEADER + row(1) + row(2));
   });
 
-  await t.test('an empty file is said to be one', () => {
-    for (const input of ['', '\n\n'])
-      assert.equal(nelm(['import', '--source', source.id, '-'],
-        { code: 1, input }).stderr, 'nelm: the file has no header line\n');
-  });
-
   await t.test('limits and managers are settings', () => {
     assert.match(nelm(['import', '--source', source.id,
       '--max-records-per-source', '2', '-'],
