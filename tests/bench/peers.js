@@ -102,6 +102,11 @@ export async function postgresql(dir, core) {
   { ...owner, stdio: 'ignore' });
   const stop = stopper(child);
   await answering(port, child, 'PostgreSQL');
-  return { url: `postgresql://nelm@127.0.0.1:${port}/postgres`, stop };
+  return { url: `postgresql://nelm@127.0.0.1:${port}/postgres`, stop,
+    // Seconds of its processes that have ended.
+    cpu: () => fs.readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+      .split(' ').slice(15, 17).reduce((sum, n) => sum + Number(n), 0) / 100,
+    // To other cores, with all that it starts from now on.
+    move: (cores) => spawnSync('taskset', ['-acp', cores, String(child.pid)]) };
 }
 
