@@ -70,6 +70,18 @@ SELECT key, id, source, account_name, first_name, last_name, phone, email,
   FROM record
  WHERE source = $1 AND account_key = $2;
 
+-- name: record_by_accounts
+-- in:   $1 source, $2 to $25 folded names, the same ones again where there are
+--       fewer; columns as record_by_id, then the folded name
+SELECT key, id, source, account_name, first_name, last_name, phone, email,
+       manager, start_ms, start_offset, end_ms, end_offset, custom, created_ms,
+       modified_ms, account_key
+  FROM record
+ WHERE source = $1
+   AND account_key IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                       $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+                       $25);
+
 -- name: record_lines     role: stream
 -- in:   $1, $2 first and last key
 -- rows: many, in the order of the CSV

@@ -90,6 +90,22 @@ struct bad_line {
     size_t at, len; /* the text in run.texts */
 };
 
+/* Lines of a source that has records already wait here until some are together,
+ * so that what they may change is looked up at once. */
+#define GROUP_BYTES ((size_t)256 << 10)
+
+struct waiting {
+    struct csv_row row; /* with texts in the group's arena */
+    struct str key;     /* the account name, folded */
+    struct record old;  /* key 0: there is none */
+};
+
+struct group {
+    struct arena arena;
+    struct waiting line[RECORD_ACCOUNTS_MAX];
+    size_t count, bytes;
+};
+
 struct run {
     struct db_tx *tx;
     int fd;
@@ -107,6 +123,7 @@ struct run {
     struct buf custom, fold;
     struct managers managers;
     struct seen *seen;
+    struct group *group; /* NULL: the source has no records */
 
     struct bad_line *bad;
     size_t bad_count;
@@ -362,17 +379,6 @@ read_header(struct run *run, const struct csv_row *row, struct error *err)
  * The lines.
  */
 
-/* The record that this line updates, or ERR_NOT_FOUND. */
-static enum error_code
-find_old(struct run *run, struct str name, struct record *ret,
-         struct error *err)
-{
-    if (run->schema.source.record_count == 0)
-        return ERR_NOT_FOUND;
-    return record_by_account(run->tx, run->schema.source.number, name,
-                             &run->row, ret, err);
-}
-
 /* Write what is new or differs; without a writer count it. */
 static enum error_code
 write_record(struct run *run, const struct record *old, struct record *record,
@@ -417,27 +423,11 @@ see_name(struct run *run, struct str name, uint64_t line, struct error *err)
     return seen_add(run->seen, str_n(to, utf8_fold(name, to)), line, err);
 }
 
-static enum error_code
-take_row(struct run *run, const struct csv_row *row, struct error *err)
+/* The cells by the schema's columns. */
+static void
+read_values(const struct run *run, const struct csv_row *row,
+            struct values *ret)
 {
-    struct values values = {0};
-    struct record record = {0}, old = {0};
-    struct faults faults;
-
-    run->ret->rows++;
-    if (row->problem != NULL) {
-        note_line(run, row->line, row->problem, row->problem);
-        return ERR_OK;
-    }
-    if (row->fields != run->columns) {
-        char text[80];
-
-        snprintf(text, sizeof(text), "%zu cell%s where the header has %zu",
-                 row->fields, row->fields == 1 ? "" : "s", run->columns);
-        note_line(run, row->line, "has another number of cells than the header",
-                  text);
-        return ERR_OK;
-    }
     for (size_t cell = 0; cell < row->fields; cell++) {
         struct str value = row->field[cell];
 
@@ -446,19 +436,25 @@ take_row(struct run *run, const struct csv_row *row, struct error *err)
         if (run->options->unguard && value.len > 0 && value.at[0] == '\'')
             value = str_n(value.at + 1, value.len - 1);
         /* An empty cell is a value, other than a column that is not there. */
-        values.value[run->column[cell]] = value.at != NULL ? value : STR("");
+        ret->value[run->column[cell]] = value.at != NULL ? value : STR("");
     }
+}
 
+/* `old` is the record that this line updates, or NULL. */
+static enum error_code
+take_values(struct run *run, const struct csv_row *row,
+            const struct record *old, struct error *err)
+{
+    struct values values = {0};
+    struct record record = {0};
+    struct faults faults;
+
+    read_values(run, row, &values);
     arena_reset(&run->row);
     struct str name = utf8_trim(values.value[FIELD_ACCOUNT_NAME]);
-    enum error_code rc = find_old(run, name, &old, err);
-    bool found = rc == ERR_OK;
-
-    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
-        return rc;
-    rc = validate_record(&run->schema, &values, found ? &old : NULL,
-                         &run->managers.lookup, &run->custom, &record, &faults,
-                         err);
+    enum error_code rc = validate_record(&run->schema, &values, old,
+                                         &run->managers.lookup, &run->custom,
+                                         &record, &faults, err);
     bool good = rc == ERR_OK;
 
     if (rc == ERR_VALUE && faults.count > 0)
@@ -472,7 +468,126 @@ take_row(struct run *run, const struct csv_row *row, struct error *err)
     }
     if (run->options->count ? !good : run->spoiled)
         return ERR_OK;
-    return write_record(run, found ? &old : NULL, &record, err);
+    return write_record(run, old, &record, err);
+}
+
+static bool
+has_values(const struct run *run, const struct csv_row *row)
+{
+    return row->problem == NULL && row->fields == run->columns;
+}
+
+static enum error_code
+take_row(struct run *run, const struct csv_row *row, const struct record *old,
+         struct error *err)
+{
+    enum error_code rc = ERR_OK;
+
+    run->ret->rows++;
+    if (row->problem != NULL) {
+        note_line(run, row->line, row->problem, row->problem);
+    } else if (!has_values(run, row)) {
+        char text[80];
+
+        snprintf(text, sizeof(text), "%zu cell%s where the header has %zu",
+                 row->fields, row->fields == 1 ? "" : "s", run->columns);
+        note_line(run, row->line, "has another number of cells than the header",
+                  text);
+    } else {
+        rc = take_values(run, row, old, err);
+    }
+    if (rc == ERR_OK && run->lacking.len > 0 &&
+        run->ret->unchanged < run->ret->rows)
+        return error_set(err, ERR_VALUE, "%s", run->lacking.data);
+    return rc;
+}
+
+/* Copy a line: the reader's texts go with the next one. */
+static enum error_code
+keep_line(struct run *run, const struct csv_row *row, struct error *err)
+{
+    struct group *group = run->group;
+    struct waiting *line = &group->line[group->count];
+    struct values values = {0};
+
+    line->row = *row;
+    line->key = STR("");
+    line->old.key = 0;
+    for (size_t i = 0; i < row->fields; i++) {
+        line->row.field[i] = arena_str(&group->arena, row->field[i]);
+        group->bytes += row->field[i].len;
+    }
+    if (has_values(run, row)) {
+        read_values(run, row, &values);
+        struct str name = utf8_trim(values.value[FIELD_ACCOUNT_NAME]);
+        char *key = arena_alloc(&group->arena, 3 * name.len + 1);
+
+        if (key != NULL)
+            line->key = str_n(key, utf8_fold(name, key));
+    }
+    if (group->arena.failed)
+        return error_busy(err, "no memory for a CSV row");
+    group->count++;
+    return ERR_OK;
+}
+
+/* Look up what the waiting lines may change. */
+static enum error_code
+find_old(struct run *run, struct error *err)
+{
+    struct group *group = run->group;
+    struct str keys[RECORD_ACCOUNTS_MAX];
+    struct record records[RECORD_ACCOUNTS_MAX];
+
+    for (size_t i = 0; i < group->count; i++)
+        keys[i] = group->line[i].key;
+    enum error_code rc = record_by_accounts(run->tx, run->schema.source.number,
+                                            keys, group->count, &group->arena,
+                                            records, err);
+
+    for (size_t i = 0; rc == ERR_OK && i < group->count; i++)
+        group->line[i].old = records[i];
+    return rc;
+}
+
+static enum error_code
+take_group(struct run *run, struct error *err)
+{
+    struct group *group = run->group;
+    enum error_code rc = ERR_OK;
+
+    if (group == NULL || group->count == 0)
+        return ERR_OK;
+    rc = find_old(run, err);
+    for (size_t i = 0; rc == ERR_OK && i < group->count; i++) {
+        const struct waiting *line = &group->line[i];
+        int64_t updated = run->ret->updated;
+
+        rc = take_row(run, &line->row, line->old.key ? &line->old : NULL, err);
+        /* Another line of that name finds what this one has written. */
+        for (size_t j = i + 1;
+             run->writer && run->ret->updated > updated && j < group->count;
+             j++)
+            if (group->line[j].old.key == line->old.key)
+                group->line[j].old.modified_ms = run->writer->now_ms;
+    }
+    group->count = group->bytes = 0;
+    arena_reset(&group->arena);
+    return rc;
+}
+
+static enum error_code
+take_line(struct run *run, const struct csv_row *row, struct error *err)
+{
+    enum error_code rc;
+
+    if (run->group == NULL)
+        return take_row(run, row, NULL, err);
+    rc = keep_line(run, row, err);
+    if (rc == ERR_OK && (run->group->count == RECORD_ACCOUNTS_MAX ||
+                         run->group->bytes >= GROUP_BYTES))
+        rc = take_group(run, err);
+    return rc;
 }
 
 /* Read the piece at `offset`; *ret_len is 0 only at the end. */
@@ -526,16 +641,17 @@ read_rows(struct run *run, struct error *err)
         csv_read_feed(run->reader, run->piece, len);
         offset += len;
         while ((rc = csv_read_next(run->reader, &row)) == ERR_OK) {
-            rc = header_read ? take_row(run, row, err)
+            rc = header_read ? take_line(run, row, err)
                              : read_header(run, row, err);
             if (rc != ERR_OK)
                 return rc;
             header_read = true;
-            if (run->lacking.len > 0 && run->ret->unchanged < run->ret->rows)
-                return error_set(err, ERR_VALUE, "%s", run->lacking.data);
         }
         if (rc != ERR_END)
             return error_busy(err, "no memory for a CSV row");
+        rc = len == 0 ? take_group(run, err) : ERR_OK;
+        if (rc != ERR_OK)
+            return rc;
         if (len == 0 || offset - told >= PROGRESS_BYTES) {
             told = offset;
             tell_progress(run, offset);
@@ -596,7 +712,13 @@ run_init(struct run *run, struct db_tx *tx, struct error *err)
                                      &run->schema, err);
 
     run->schema.check_managers = run->options->check_managers;
-    return rc;
+    if (rc != ERR_OK || run->schema.source.record_count == 0)
+        return rc;
+    run->group = calloc(1, sizeof(*run->group));
+    if (run->group == NULL)
+        return error_busy(err, "no memory for an import");
+    arena_init(&run->group->arena, 16 << 20);
+    return ERR_OK;
 }
 
 /* A time that no record of the source was modified at: whatever bears it was
@@ -610,6 +732,9 @@ import_time(const struct schema *schema)
 static void
 run_done(struct run *run)
 {
+    if (run->group != NULL)
+        arena_done(&run->group->arena);
+    free(run->group);
     free(run->managers.slots);
     free(run->bad);
     seen_free(run->seen);

@@ -479,10 +479,11 @@ render(struct snapshot_cache *cache, struct db_tx *tx,
        const struct base *base, struct snapshot_draft *draft, struct error *err)
 {
     struct snapshot *file = &draft->trailer.file;
-    struct rendering rendering = {.db = cache->db,
-                                  .helpers = cache->helpers,
-                                  .draft = draft,
-                                  .revision = schema->source.revision};
+    struct rendering rendering = {
+        .db = cache->db,
+        .helpers = db_tx_on_standby(tx) ? 0 : cache->helpers,
+        .draft = draft,
+        .revision = schema->source.revision};
     int64_t last = export_last_segment(schema, key->variant);
     struct touched touched = {.bits = NULL};
     enum error_code rc = ERR_END;

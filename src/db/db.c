@@ -100,6 +100,12 @@ db_tx_is_remote(const struct db_tx *tx)
 }
 
 bool
+db_tx_on_standby(const struct db_tx *tx)
+{
+    return tx->on_standby;
+}
+
+bool
 db_stamp(const struct db *db, struct db_stamp *ret)
 {
     return db->driver->stamp != NULL && db->driver->stamp(db, ret);

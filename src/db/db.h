@@ -118,6 +118,9 @@ enum error_code db_write_long(struct db *db, db_work *work, void *context,
 enum error_code db_read_long(struct db *db, db_work *work, void *context,
                              struct error *err) MUST_USE;
 
+/* Is this transaction on a standby, to spare the database itself? */
+bool db_tx_on_standby(const struct db_tx *tx);
+
 /* While this thread waits for a database server `asked` is called a few times a
  * second; once it says true what the server is doing is cancelled, and the call
  * is ERR_UNAVAILABLE. NULL ends that. */

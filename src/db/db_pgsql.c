@@ -1109,6 +1109,7 @@ pgsql_read_standby(struct db *base, db_work *work, void *context,
     enum error_code rc = standby_begin(db, &conn, err);
 
     if (rc == ERR_OK) {
+        conn->tx.on_standby = true;
         rc = work(&conn->tx, context, err);
         pgsql_read_end(&conn->tx);
     }

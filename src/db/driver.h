@@ -25,6 +25,7 @@ struct db {
 
 struct db_tx {
     const struct db_driver *driver;
+    bool on_standby;
 };
 
 struct db_query {

@@ -377,6 +377,32 @@ record_by_account(struct db_tx *tx, int64_t source, struct str account_name,
     return read_record(query, arena, ret, err);
 }
 
+enum error_code
+record_by_accounts(struct db_tx *tx, int64_t source, const struct str *keys,
+                   size_t count, struct arena *arena, struct record *ret,
+                   struct error *err)
+{
+    struct db_query *query = db_query(tx, STMT_RECORD_BY_ACCOUNTS);
+    enum error_code rc;
+
+    db_int(query, 1, source);
+    for (size_t i = 0; i < RECORD_ACCOUNTS_MAX; i++)
+        db_str(query, 2 + (int)i, keys[MIN(i, count - 1)]);
+    for (size_t i = 0; i < count; i++)
+        ret[i].key = 0;
+    while ((rc = db_step(query, err)) == ERR_OK) {
+        const struct record record = record_row(query, arena);
+
+        for (size_t i = 0; i < count; i++)
+            if (str_eq(keys[i], db_col_str(query, 16)))
+                ret[i] = record;
+    }
+    db_end(query);
+    if (rc != ERR_END)
+        return rc;
+    return arena->failed ? error_busy(err, "no memory for records") : ERR_OK;
+}
+
 void
 record_lines_begin(struct record_lines *lines, struct db_tx *tx, int64_t first,
                    int64_t last)

@@ -99,6 +99,14 @@ enum error_code record_by_account(struct db_tx *tx, int64_t source,
                                   struct record *ret,
                                   struct error *err) MUST_USE;
 
+/* Of several folded names at once: ret[i] is the record of keys[i], and its
+ * key is 0 when there is none. */
+#define RECORD_ACCOUNTS_MAX 24
+enum error_code record_by_accounts(struct db_tx *tx, int64_t source,
+                                   const struct str *keys, size_t count,
+                                   struct arena *arena, struct record *ret,
+                                   struct error *err) MUST_USE;
+
 /* The export's loop: lines of a source in the order of the CSV, keys in
  * [first, last]. */
 struct record_lines {

@@ -260,6 +260,36 @@ record_blocks_are_the_lines_of_so_many_keys(void **state)
 }
 
 static void
+record_by_accounts_tells_each_name_its_record(void **state)
+{
+    FIXTURE f;
+    struct source source = {0};
+    struct record records[2] = {jon, jon}, found[3];
+    const struct str keys[3] = {STR("bbb"), STR("nobody"), STR("aaa")};
+
+    (void)state;
+    fixture_init(&f);
+    fixture_write(&f, make_source, &source);
+    records[0].text[FIELD_ACCOUNT_NAME] = STR("AAA");
+    records[1].text[FIELD_ACCOUNT_NAME] = STR("Bbb");
+    fixture_write(&f, change,
+                  &(struct change){.source = source.number,
+                                   .records = records,
+                                   .creates = 2});
+    assert_int_equal(record_by_accounts(fixture_read(&f), source.number, keys,
+                                        3, &f.arena, found, NULL),
+                     ERR_OK);
+    assert_int_equal(found[0].key, records[1].key);
+    assert_true(str_eq(found[0].text[FIELD_ACCOUNT_NAME], STR("Bbb")));
+    assert_int_equal(found[1].key, 0);
+    assert_int_equal(found[2].key, records[0].key);
+    assert_int_equal(record_by_accounts(f.read, source.number + 1, keys, 1,
+                                        &f.arena, found, NULL),
+                     ERR_OK);
+    assert_int_equal(found[0].key, 0);
+}
+
+static void
 record_insert_refuses_a_taken_name_and_goes_on(void **state)
 {
     FIXTURE f;
@@ -508,6 +538,7 @@ main(void)
         cmocka_unit_test(record_comes_back_as_it_was_written),
         cmocka_unit_test(record_lines_are_in_the_order_of_creation),
         cmocka_unit_test(record_blocks_are_the_lines_of_so_many_keys),
+        cmocka_unit_test(record_by_accounts_tells_each_name_its_record),
         cmocka_unit_test(record_insert_refuses_a_taken_name_and_goes_on),
         cmocka_unit_test(record_changes_move_the_counters_once),
         cmocka_unit_test(record_update_and_delete_need_the_record),
