@@ -139,7 +139,8 @@ help(void *context)
     struct team *team = context;
     struct db_tx *tx;
 
-    if (db_read_begin(team->db, &tx, NULL) != ERR_OK)
+    /* Who waited here could wait for a caller who waits for its end. */
+    if (db_read_try(team->db, &tx, NULL) != ERR_OK)
         return NULL;
     if (sees_the_same(tx, &team->schema->source))
         help_with(team, tx);

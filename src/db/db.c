@@ -56,11 +56,17 @@ db_close(struct db *db)
 enum error_code
 db_read_begin(struct db *db, struct db_tx **ret, struct error *err)
 {
-    enum error_code rc = db->driver->read_begin(db, ret, err);
+    enum error_code rc = db->driver->read_begin(db, true, ret, err);
 
     if (rc != ERR_OK)
         count_up(&db->stats.read_errors, 1);
     return rc;
+}
+
+enum error_code
+db_read_try(struct db *db, struct db_tx **ret, struct error *err)
+{
+    return db->driver->read_begin(db, false, ret, err);
 }
 
 void

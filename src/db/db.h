@@ -74,6 +74,9 @@ void db_files(const char *url, db_file_visit *visit, void *context);
  * free connection at most busy_ms, then ERR_UNAVAILABLE. */
 enum error_code db_read_begin(struct db *db, struct db_tx **ret,
                               struct error *err) MUST_USE;
+/* The same for what can be done without: at once, or ERR_UNAVAILABLE. */
+enum error_code db_read_try(struct db *db, struct db_tx **ret,
+                            struct error *err) MUST_USE;
 void db_read_end(struct db_tx *tx);
 
 /* Would db_read_begin() or a point query wait for a network or a lock? False

@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <endian.h>
+#include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
@@ -399,11 +400,11 @@ conn_open(struct pgsql_db *db, struct conn **ret, struct error *err)
 /* A free connection, or a new one, or wait for one. *ret_used says whether it
  * was there before, and may be stale. */
 static enum error_code
-conn_take(struct pgsql_db *db, struct conn **ret, bool *ret_used,
+conn_take(struct pgsql_db *db, bool may_wait, struct conn **ret, bool *ret_used,
           struct error *err)
 {
     struct timespec deadline;
-    int waited = 0;
+    int waited = may_wait ? 0 : ETIMEDOUT;
 
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += db->options.busy_ms / 1000;
@@ -994,12 +995,12 @@ begin(struct conn *conn, enum kind kind, struct error *err)
  * meanwhile; a new one that dies is a failure. `condition`, unless NULL, must
  * have a row before. */
 static enum error_code
-take_and_begin(struct pgsql_db *db, enum kind kind, const char *condition,
-               struct conn **ret, struct error *err)
+take_and_begin(struct pgsql_db *db, enum kind kind, bool may_wait,
+               const char *condition, struct conn **ret, struct error *err)
 {
     for (;;) {
         bool used;
-        enum error_code rc = conn_take(db, ret, &used, err);
+        enum error_code rc = conn_take(db, may_wait, ret, &used, err);
 
         if (rc != ERR_OK)
             return rc;
@@ -1018,11 +1019,12 @@ take_and_begin(struct pgsql_db *db, enum kind kind, const char *condition,
 }
 
 static enum error_code
-pgsql_read_begin(struct db *base, struct db_tx **ret, struct error *err)
+pgsql_read_begin(struct db *base, bool may_wait, struct db_tx **ret,
+                 struct error *err)
 {
     struct conn *conn = NULL;
-    enum error_code rc = take_and_begin((struct pgsql_db *)base, READ, NULL,
-                                        &conn, err);
+    enum error_code rc = take_and_begin((struct pgsql_db *)base, READ, may_wait,
+                                        NULL, &conn, err);
 
     if (rc == ERR_OK)
         *ret = &conn->tx;
@@ -1060,7 +1062,7 @@ standby_condition(struct pgsql_db *db, char to[CONDITION_MAX],
         "('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))"
         "::bit(32)::int";
     struct conn *conn = NULL;
-    enum error_code rc = take_and_begin(db, READ, NULL, &conn, err);
+    enum error_code rc = take_and_begin(db, READ, true, NULL, &conn, err);
 
     if (rc != ERR_OK)
         return rc;
@@ -1083,7 +1085,7 @@ standby_begin(struct pgsql_db *db, struct conn **ret, struct error *err)
     int64_t until_ms = clock_mono_ms() + STANDBY_WAIT_MS;
 
     while (rc == ERR_OK) {
-        rc = take_and_begin(db->standby, READ, condition, ret, err);
+        rc = take_and_begin(db->standby, READ, true, condition, ret, err);
         if (rc == ERR_OK || clock_mono_ms() >= until_ms)
             return rc;
         poll(NULL, 0, 10);
@@ -1131,7 +1133,7 @@ try_write(struct pgsql_db *db, enum kind kind, db_work *work, void *context,
 {
     struct error why = ERROR_INIT;
     struct conn *conn = NULL;
-    enum error_code rc = take_and_begin(db, kind, NULL, &conn, err);
+    enum error_code rc = take_and_begin(db, kind, true, NULL, &conn, err);
 
     *ret_retry = false;
     if (rc != ERR_OK)
@@ -1436,7 +1438,7 @@ pgsql_open(const char *url, const struct db_options *options, bool create,
     if (rc == ERR_OK && options->read_url != NULL)
         rc = db_new(options->read_url, options, &db->standby, err);
     if (rc == ERR_OK)
-        rc = explain(take_and_begin(db, READ, NULL, &conn, err), err);
+        rc = explain(take_and_begin(db, READ, true, NULL, &conn, err), err);
     if (rc != ERR_OK) {
         pgsql_close((struct db *)db);
         return rc;

@@ -609,7 +609,8 @@ conn_take(struct sqlite_db *db, struct conn **ret, struct error *err)
 }
 
 static enum error_code
-sqlite_read_begin(struct db *base, struct db_tx **ret, struct error *err)
+sqlite_read_begin(struct db *base, bool may_wait UNUSED, struct db_tx **ret,
+                  struct error *err)
 {
     struct conn *conn = NULL;
     enum error_code rc = conn_take((struct sqlite_db *)base, &conn, err);

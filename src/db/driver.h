@@ -43,8 +43,8 @@ struct db_driver {
                             bool create, struct db **ret, struct error *err);
     void (*files)(const char *url, db_file_visit *visit, void *context);
     void (*close)(struct db *db);
-    enum error_code (*read_begin)(struct db *db, struct db_tx **ret,
-                                  struct error *err);
+    enum error_code (*read_begin)(struct db *db, bool may_wait,
+                                  struct db_tx **ret, struct error *err);
     void (*read_end)(struct db_tx *tx);
     /* On a standby, if there is one that shows all that is committed now;
      * or NULL. ERR_UNAVAILABLE: there is none. */

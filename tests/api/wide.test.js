@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { POSTGRESQL } from './lib/database.js';
 import { checkDownload, downloadPath } from './lib/http.js';
-import { HEADER, World } from './lib/nelm.js';
+import { HEADER, World, sleep } from './lib/nelm.js';
 
 const ROWS = 40_000;
 const NAME = 'x'.repeat(250);
@@ -32,3 +33,22 @@ for (const query of ['', '?formulaGuard=true'])
     assert.equal(answer.text.split('\n').length, ROWS + 2);
     assert.equal(answer.text.split('\n').at(-2), row(ROWS - 1).trimEnd());
   });
+
+// Each holds one before any of them renders: what would help finds none, and
+// nobody waits for it.
+test('first downloads that take all connections', { skip:
+  POSTGRESQL ? false : 'there is no pool' }, async () => {
+  const few = await world.serve(['--database-connections', '4']);
+  const began = performance.now();
+  const locked = world.sql(`BEGIN; LOCK TABLE schema_attribute;
+    SELECT pg_sleep(2); COMMIT`);
+  await sleep(500);
+  const answers = await Promise.all([
+    'lineEnd=crlf', 'bom=true', 'lineEnd=crlf&bom=true',
+    'formulaGuard=true&bom=true',
+  ].map((query) => few.get(`${downloadPath(source.id)}?${query}`, { token })));
+  await locked;
+  for (const answer of answers)
+    assert.equal(answer.status, 200, answer.text);
+  assert.ok(performance.now() - began < 20_000);
+});
