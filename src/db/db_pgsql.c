@@ -259,7 +259,7 @@ take_answers(struct conn *conn)
         if (result == NULL) /* the end of one statement's answer */
             continue;
         synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
-        if (!synced)
+        if (!synced && conn->later_count > 0)
             take_answer(conn, result);
         PQclear(result);
     }
@@ -809,6 +809,9 @@ execute(struct query *query, struct error *err)
 
     if (rc == ERR_OK)
         rc = settle(query->conn, err);
+    /* A stream lasts as long as its rows are used. */
+    if (rc == ERR_OK && query->text->streams)
+        rc = run(query->conn, "SET LOCAL statement_timeout = 0", NULL, err);
     if (rc == ERR_OK)
         rc = dispatch(query, err);
     if (rc == ERR_OK && query->text->streams)

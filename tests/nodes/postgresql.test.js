@@ -155,6 +155,32 @@ test('a statement that nobody waits for any more is cancelled',
     });
   });
 
+test('an export lasts as long as its reader needs', { skip: missing },
+  async () => {
+    const world = worldOn(cluster.database('slow'));
+    world.admin = await world.json('init');
+    await world.identity('boss');
+    const source = await world.source('People');
+    await world.import(source, `${HEADER}\n${line(1, 0, 'boss')}`);
+    // More than pipes and sockets hold.
+    const columns = cluster.primary.sql('SELECT string_agg(column_name, \', \')' +
+      ' FROM information_schema.columns WHERE table_name = \'record\' AND ' +
+      'column_name NOT IN (\'key\', \'id\', \'account_key\', \'line\')', 'slow');
+    cluster.primary.sql('INSERT INTO record (key, id, account_key, line, ' +
+      `${columns}) SELECT key + n, int8send(n) || int8send(n), account_key || n, ` +
+      `repeat('x', 2000), ${columns} FROM record, generate_series(1, 9999) n; ` +
+      'UPDATE source SET next_row = next_row + 9999, record_count = 10000',
+    'slow');
+    const exporting = world.start(['export', '--source', source.id,
+      '--database-statement-timeout', '1s']);
+    exporting.child.stdout.pause();
+    await sleep(2000);
+    exporting.child.stdout.resume();
+    const { code, stdout, stderr } = await exporting;
+    assert.equal(code, 0, stderr);
+    assert.ok(stdout.length > 9999 * 2000);
+  });
+
 // A certificate for localhost and who vouches for it.
 function certify(dir) {
   const openssl = (...args) => {
