@@ -93,8 +93,13 @@ cli_error_text(const struct error *err, struct buf *to)
 {
     bool only_detail = err->text[0] == '\0' && err->detail[0] != '\0';
 
+    struct str text = str_of(error_text(err));
+
+    /* A sentence goes on with its cause. */
+    if (err->cause[0] != '\0' && text.len > 0 && text.at[text.len - 1] == '.')
+        text.len--;
     if (!only_detail)
-        buf_text(to, error_text(err));
+        buf_str(to, text);
     if (err->cause[0] != '\0')
         buf_printf(to, "%s%s", only_detail ? "" : ": ", err->cause);
     if (err->detail[0] != '\0')

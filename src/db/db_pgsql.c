@@ -1371,11 +1371,11 @@ pgsql_close(struct db *base)
 static enum error_code
 explain(enum error_code rc, struct error *err)
 {
-    if (rc != ERR_OK && err != NULL && err->text[0] == '\0')
+    if (rc != ERR_OK && err != NULL && err->text[0] == '\0') {
         snprintf(err->text, sizeof(err->text),
-                 "could not open the database: "
-                 "%s",
-                 err->detail);
+                 "could not open the database: %s", err->detail);
+        err->detail[0] = '\0';
+    }
     return rc;
 }
 

@@ -1026,10 +1026,12 @@ open_writer(struct sqlite_db *db, bool create, struct error *err)
 static void
 explain(const struct sqlite_db *db, struct error *err)
 {
-    if (err != NULL && err->text[0] == '\0')
+    if (err != NULL && err->text[0] == '\0') {
         snprintf(err->text, sizeof(err->text),
                  "could not open the database \"%.1024s\": %s", db->path,
                  err->detail);
+        err->detail[0] = '\0';
+    }
 }
 
 /* Counting every allocation costs a lock that all threads share. */

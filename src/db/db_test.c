@@ -730,6 +730,7 @@ db_open_refuses_what_is_no_database(void **state)
     assert_int_equal(db_open(url, &options, true, &db, &err), ERR_INTERNAL);
     assert_non_null(strstr(err.text, "could not open the database"));
     assert_non_null(strstr(err.text, "damaged or of another kind"));
+    assert_string_equal(err.detail, ""); /* it would be said twice */
 }
 
 /* Names that mean something to SQLite are files like any other here. */

@@ -290,6 +290,16 @@ test('lists show what was made until it is deleted', () => {
   assert.equal(json('identity', 'list').length, 1);
 });
 
+test('what an error says is said once, and in one sentence', () => {
+  fs.writeFileSync(`${dir}/text`, 'this is no database\n'.repeat(1000));
+  assert.equal(refused(['check', '--database', `sqlite:${dir}/text`], 1)
+    .match(/file is not a database/g).length, 1);
+  assert.equal(refused(['check', '--database', 'postgresql://x@127.0.0.1:1/x'],
+    1).match(/cannot connect/g).length, 1);
+  assert.match(refused(['audit', 'list', '--filters', 'x'], 1),
+    /invalid data: an operator is missing at character 2$/);
+});
+
 test('an identity has at most ten personal access tokens', () => {
   const one = (...args) =>
     JSON.parse(nelm(['identity', 'create', ...args]).stdout);
