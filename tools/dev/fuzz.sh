@@ -70,17 +70,26 @@ minimise_corpora() {
 }
 
 run_fuzzers() {
-    seconds=60 failed_fuzzers=
-    build_fuzzers
+    seconds=60 failed_fuzzers= minimise=
     case ${1:-} in
     minimise)
-        shift
-        minimise_corpora "$@"
-        return ;;
+        minimise=yes
+        shift ;;
     --cpu)
         seconds=$2
         shift 2 ;;
     esac
+    for name in "$@"; do
+        [ -f "tests/fuzz/fuzz_$name.c" ] || {
+            printf 'there is no tests/fuzz/fuzz_%s.c\n' "$name" >&2
+            exit 2
+        }
+    done
+    build_fuzzers
+    if [ -n "$minimise" ]; then
+        minimise_corpora "$@"
+        return
+    fi
     for name in $(fuzzer_names "$@"); do
         fuzz_one "$name" "$seconds" || failed_fuzzers="$failed_fuzzers $name"
     done
