@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -34,4 +35,36 @@ test('monitoring.md names metrics that there are', () => {
   assert.ok(named.length > 20);
   for (const name of named)
     assert.ok(known.has(name) || known.has(name.replace(/_bucket$/, '')), name);
+});
+
+const below = (dir) => fs.readdirSync(root + dir, { withFileTypes: true });
+
+test('README.md leads to every page', () => {
+  const readme = read('README.md');
+  for (const { name } of below('docs/manual'))
+    if (name.endsWith('.md'))
+      assert.ok(readme.includes(`(docs/manual/${name})`), name);
+});
+
+test('pages lead to files that there are', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md',
+    'docs/architecture.md', 'docs/performance.md', 'tests/fuzz/README.md',
+    ...below('docs/manual').map(({ name }) => `docs/manual/${name}`)]
+    .filter((name) => name.endsWith('.md'));
+  for (const page of pages)
+    for (const [, to] of read(page).matchAll(/\]\(([^):#]+)(?:#[^)]*)?\)/g))
+      assert.ok(fs.existsSync(path.join(root, path.dirname(page), to)),
+        `${page}: ${to}`);
+});
+
+test('the code map names every directory', () => {
+  const [, map] = read('docs/architecture.md').split('```');
+  const shown = new Set(map.match(/^\S+/gm));
+  for (const dir of ['src', 'tests', 'web', 'docs'])
+    for (const entry of below(dir))
+      if (entry.isDirectory() && entry.name !== 'node_modules')
+        assert.ok(shown.has(`${dir}/${entry.name}`), `${dir}/${entry.name}`);
+  for (const name of shown)
+    if (!name.includes('*'))
+      assert.ok(fs.existsSync(root + name), name);
 });
