@@ -194,10 +194,11 @@ doc_commands(struct buf *to)
     buf_text(to, from_tables);
     buf_text(to,
              "Machine-readable output goes to standard output, everything "
-             "else to standard error. Exit codes: 0 done, 1 refused or failed "
-             "with one line that says why, 2 wrong usage. Every command may "
-             "run while servers run on the same database; they see its effect "
-             "at once. `nelm --help`, `nelm COMMAND --help` and `nelm "
+             "else to standard error. Commands end with 0 when all is done, "
+             "with 1 and a line that says why when not, with 2 when they were "
+             "called wrongly. Servers on the same database may go on running, "
+             "and see the effect at once. `nelm --help`, `nelm COMMAND --help` "
+             "and `nelm "
              "--version` do what one expects. Settings are in "
              "[settings.md](settings.md).\n");
     for (size_t i = 0; i < cli_command_count; i++) {

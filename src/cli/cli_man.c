@@ -137,8 +137,8 @@ cli_man(struct buf *to)
     prose("nelm keeps the people who work with an organisation but are not "
           "its employees, in an SQLite file or in PostgreSQL, and serves them "
           "by HTTP. Machine-readable output goes to standard output, "
-          "everything else to standard error. Every command may run while "
-          "servers run on the same database; they see its effect at once.",
+          "everything else to standard error. Servers on the same database may "
+          "go on running, and see the effect of a command at once.",
           to);
     buf_text(to, ".SH COMMANDS\n");
     for (size_t i = 0; i < cli_command_count; i++)
@@ -153,8 +153,8 @@ cli_man(struct buf *to)
     for (size_t i = 0; i < SETTINGS; i++)
         man_setting(&settings_table[i], to);
     buf_text(to, ".SH EXIT STATUS\n"
-                 "0 done, 1 refused or failed with one line that says why, 2 "
-                 "wrong usage.\n"
+                 "0 when all is done, 1 with a line that says why when not, "
+                 "2 for wrong usage.\n"
                  ".SH FILES\n"
                  "Of the Debian package; the program itself knows none of "
                  "them.\n"
