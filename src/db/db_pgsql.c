@@ -259,6 +259,8 @@ take_answers(struct conn *conn)
         if (result == NULL) /* the end of one statement's answer */
             continue;
         synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        /* A connection that is lost where only the point itself is missing
+         * has one answer more than there were statements. */
         if (!synced && conn->later_count > 0)
             take_answer(conn, result);
         PQclear(result);

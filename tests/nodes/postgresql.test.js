@@ -200,6 +200,55 @@ function certify(dir) {
     'server.crt');
 }
 
+// Passes everything on until it has seen the answers to several statements in
+// one piece: of these it passes on all but what says that they were the last,
+// and hangs up.
+function cutter(port) {
+  const state = { cut: 0 };
+  const proxy = net.createServer((client) => {
+    const server = net.connect(port, '127.0.0.1');
+    for (const end of [client, server])
+      end.on('error', () => {});
+    client.pipe(server).on('end', () => client.end());
+    client.on('close', () => server.destroy());
+    server.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      if (state.cut > 0 || !text.endsWith('Z\0\0\0\x05T') ||
+          text.split('2\0\0\0\x04').length < 4) {
+        client.write(bytes);
+        return;
+      }
+      state.cut++;
+      client.end(bytes.subarray(0, -6));
+      server.destroy();
+    });
+  });
+  return new Promise((resolve) => proxy.listen(0, '127.0.0.1', () => {
+    state.port = proxy.address().port;
+    state.close = () => proxy.close();
+    resolve(state);
+  }));
+}
+
+test('an import whose connection is lost behind its last answer is run again',
+  { skip: missing }, async (t) => {
+    const store = cluster.database('cut');
+    const world = worldOn(store);
+    const admin = await world.json('init');
+    const source = await world.source('Cut',
+      { owner: admin.identity.alias });
+    const proxy = await cutter(new URL(cluster.server).port);
+    t.after(() => proxy.close());
+    const csv = `${HEADER}\n${[1, 2, 3, 4, 5].map(
+      (n) => line(n, 1, admin.identity.alias)).join('')}`;
+    const { stdout } = await world.cli(
+      ['import', '--source', source.id, '-'], { input: csv, env: {
+        NELM_DATABASE: store.url.replace(/:[0-9]+\//, `:${proxy.port}/`) } });
+    assert.equal(proxy.cut, 1);
+    assert.equal(JSON.parse(stdout.toString()).created, 5);
+    assert.equal((await world.export(source)).toString(), csv);
+  });
+
 test('TLS to the database: the right authority and a wrong one',
   { skip: missing }, async () => {
     const world = worldOn(cluster.database('secret'));
