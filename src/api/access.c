@@ -12,6 +12,8 @@ access_token(const struct call *call, struct error *err)
 
     if (route->user_only && !call->principal.has_identity)
         return error_set(err, ERR_FORBIDDEN, NULL);
+    if (route->own_only && call->principal.outside)
+        return error_set(err, ERR_FORBIDDEN, NULL);
     if (!principal_has_scope(&call->principal, route->scope))
         return error_set(err, ERR_FORBIDDEN, NULL);
     return ERR_OK;

@@ -83,6 +83,7 @@ struct route {
     enum scope scope;    /* the token needs it; 0 for ACCESS_PUBLIC */
     bool token_in_form;  /* member access_token, for forms of a browser */
     bool user_only;      /* application tokens get 403 */
+    bool own_only;       /* and so do tokens of an outside issuer */
     size_t max_body;     /* bytes of body kept in memory, or JSON_BODY; 0: body
                             is ignored */
     bool secret;         /* secrets come or go: wiped behind it */

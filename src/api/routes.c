@@ -317,6 +317,7 @@ const struct route api_routes[] = {
      .access = ACCESS_ANY,
      .scope = SCOPE_ALL | SCOPE_MY_PATS_MANAGE | SCOPE_ALL_PATS_MANAGE,
      .user_only = true,
+     .own_only = true, /* it has levels that theirs may not give */
      .max_body = JSON_BODY,
      .secret = true,
      .handler = pat_api_create,

@@ -34,6 +34,7 @@ struct principal {
     struct uuid client_id;
     bool has_family; /* it came from an authorization code */
     struct uuid family_id;
+    bool outside;    /* the token is an outside issuer's */
     unsigned levels; /* enum level bits */
     unsigned scopes; /* enum scope bits */
     int64_t expires_ms;

@@ -268,6 +268,7 @@ find_subject(struct token_service *service, const struct outside_claims *claims,
         .has_identity = true,
         .identity_id = identity.id,
         .client_id = identity.id,
+        .outside = true,
         .levels = issuer_rules(service->outside)->level_count > 0
                       ? claims->levels
                       : levels_parse(identity.levels),

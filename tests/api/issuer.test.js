@@ -207,6 +207,20 @@ test('levels by groups: whoever comes with a token has what it says',
           (await rename(token, source.id)).status,
         ], want);
       });
+    // It would have the levels of the identity, for as long as it likes.
+    await t.test('no personal access token comes of one', async () => {
+      const body = JSON.stringify({ name: 'mine', scope: ['sp:scopes:all'] });
+      for (const token of [as('boss'), issuer.token('boss', {
+        preferred_username: 'boss', scope: 'sp:scopes:all',
+        realm_access: { roles: ['nelm-admins'] } })])
+        checkError(await node.get('/v3/personal-access-tokens', {
+          token, method: 'POST', body,
+          headers: { 'Content-Type': 'application/json' } }), 403, FORBIDDEN);
+      const own = await world.token(node, await world.pat('boss'));
+      assert.equal((await node.get('/v3/personal-access-tokens', {
+        token: own, method: 'POST', body,
+        headers: { 'Content-Type': 'application/json' } })).status, 200);
+    });
     await t.test('our own tokens keep the levels of the identity', async () => {
       const token = await world.token(node, await world.pat('boss'));
       checkDownload(await download(token, node));
