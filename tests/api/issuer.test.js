@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -418,6 +418,28 @@ test('by TLS, with a certificate of somebody we trust', async () => {
   await until(() => /issuer_failed/.test(sent.log), 'a line in the log');
   assert.match(sent.log, /which is not https/);
 });
+
+// In a network of its own, where whoever is asked for names never answers.
+const SILENCE = `ip link set lo up && mount --bind "$1" /etc/resolv.conf && {
+  "$2" -e "const s = require('dgram').createSocket('udp4');
+    s.bind(53, '127.0.0.53'); setTimeout(() => process.exit(), 20000)" > /dev/null 2>&1 &
+  sleep 1; shift 2; exec "$@"; }`;
+const namespaces = spawnSync('unshare', ['-mn', 'sh', '-c',
+  'ip link set lo up && mount --bind /dev/null /etc/resolv.conf']).status === 0;
+
+test('the server ends at once while a name is looked up',
+  { skip: namespaces ? false : 'needs root and namespaces' }, async () => {
+    const resolver = world.file('nameserver 127.0.0.53\n');
+    const node = await world.serve([...UNLIMITED, '--issuer',
+      'https://id.example.test', '--issuer-audience', 'x'], { prefix: [
+      'unshare', '-mn', 'sh', '-c', SILENCE, 'sh', resolver,
+      process.execPath] });
+    await sleep(1000);
+    assert.doesNotMatch(node.log, /issuer_failed/);
+    const began = performance.now();
+    await node.stop();
+    assert.ok(performance.now() - began < 3000);
+  });
 
 test('settings that cannot work are refused at the start', async () => {
   const start = ['serve', '--listen', '127.0.0.1:0'];
