@@ -970,6 +970,10 @@ enum kind { READ, SHORT_WRITE, LONG_WRITE };
  * their turn and tries again. */
 #define LOCK_TIMEOUT_MS 1000
 
+/* What writes finds its rows by an index whatever the values are: to plan it
+ * for each of them anew took longer than all the rest of a change. */
+#define GENERIC "; SET LOCAL plan_cache_mode = force_generic_plan"
+
 /* Nothing here is worth a compiler's time. Small tables would be read from end
  * to end, and a serializable transaction that has read a whole table is in the
  * way of everybody who writes to it. */
@@ -978,10 +982,10 @@ begin(struct conn *conn, enum kind kind, struct error *err)
 {
     static const char *const how[] = {
         [READ] = "REPEATABLE READ READ ONLY",
-        [SHORT_WRITE] = "SERIALIZABLE; SET LOCAL enable_seqscan = off",
-        [LONG_WRITE] = "READ COMMITTED",
+        [SHORT_WRITE] = "SERIALIZABLE; SET LOCAL enable_seqscan = off" GENERIC,
+        [LONG_WRITE] = "READ COMMITTED" GENERIC,
     };
-    char command[256];
+    char command[512];
 
     conn->writing = kind != READ;
     conn->again = false;

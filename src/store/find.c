@@ -75,7 +75,7 @@ find_drop(struct db_tx *tx, int64_t first_key, int64_t last_key,
         db_int(drop, 1, db_col_int(words, 0));
         db_str(drop, 2, db_col_str(words, 1));
         db_int(drop, 3, db_col_int(words, 2));
-        rc = db_exec(drop, NULL, err);
+        rc = db_exec_later(drop, err);
         if (rc != ERR_OK)
             break;
     }
