@@ -13,3 +13,13 @@ histogram_add(struct histogram *histogram, int64_t us)
     count_up(&histogram->buckets[at], 1);
     count_up(&histogram->sum_us, value);
 }
+
+uint64_t
+histogram_count(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        count += counted(&histogram->buckets[i]);
+    return count;
+}

@@ -48,5 +48,7 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, int64_t us);
+/* How many there were. */
+uint64_t histogram_count(const struct histogram *histogram);
 
 #endif

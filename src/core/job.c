@@ -18,6 +18,8 @@
 #define SWEEP_MS ((int64_t)3600 * 1000)
 #define CLOSING_MAX 64
 #define RUNNING_MAX 64
+#define ROWS_ALONE 20000 /* to be found in one write */
+#define ROWS_BESIDE 500
 #define JOB_ARENA_BYTES ((size_t)1 << 20)
 
 /* A running job as it was when it was seen first. */
@@ -45,6 +47,7 @@ struct job_runner {
     struct reject reject;
     struct watched watched[RUNNING_MAX];
     size_t watched_count;
+    uint64_t writes; /* of this process until we looked last */
 };
 
 /* --- putting in line ---------------------------------------------------- */
@@ -481,14 +484,17 @@ rest(struct job_runner *runner)
 static enum error_code
 catch_up(struct db_tx *tx, void *context, struct error *err)
 {
-    (void)context;
-    return find_catch_up(tx, err);
+    return find_catch_up(tx, *(const int64_t *)context, err);
 }
 
-/* What a large import left: let it be found. ERR_NOT_FOUND: nothing. */
+/* What a large import left: let it be found. Many rows at a time cost less
+ * each, but whoever writes has to wait for them: while others do, it is a few
+ * rows a second. ERR_NOT_FOUND: nothing. */
 static enum error_code
-catch_up_step(struct db *db, struct error *err)
+catch_up_step(struct job_runner *runner, struct error *err)
 {
+    struct db *db = runner->options.db;
+    const struct db_stats *stats = db_stats(db);
     struct db_tx *tx;
     bool all = false;
     enum error_code rc = db_read_begin(db, &tx, err);
@@ -499,7 +505,17 @@ catch_up_step(struct db *db, struct error *err)
     db_read_end(tx);
     if (rc == ERR_OK && all)
         return error_set(err, ERR_NOT_FOUND, NULL);
-    return rc == ERR_OK ? db_write(db, catch_up, NULL, err) : rc;
+    if (rc != ERR_OK)
+        return rc;
+    bool alone = histogram_count(&stats->writes) == runner->writes &&
+                 counted(&stats->writing) == 0;
+    int64_t rows = alone ? ROWS_ALONE : ROWS_BESIDE;
+
+    rc = db_write(db, catch_up, &rows, err);
+    runner->writes = histogram_count(&stats->writes);
+    if (rc == ERR_OK && !alone)
+        rest(runner);
+    return rc;
 }
 
 static void *
@@ -515,7 +531,7 @@ run(void *context)
         close_all(runner);
         rc = step(runner, &err);
         if (rc == ERR_NOT_FOUND)
-            rc = catch_up_step(options->db, &err);
+            rc = catch_up_step(runner, &err);
         if (rc == ERR_OK)
             continue;
         if (rc != ERR_NOT_FOUND && !runner->stopping && options->report != NULL)

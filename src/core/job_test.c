@@ -17,6 +17,7 @@
 #include "core/fixture.h"
 #include "core/reject.h"
 #include "core/upload_file.h"
+#include "store/find.h"
 #include "store/record_store.h"
 #include "store/source_store.h"
 
@@ -711,6 +712,47 @@ splits_a_file_by_its_bad_lines(void **state)
 
 #define WITH_SPOOL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* --- what a large import left ------------------------------------------ */
+
+static enum error_code
+forget_all(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    return find_forget(tx, f.source.number, err);
+}
+
+/* Rows before it are found. */
+static int64_t
+mark_of_source(void)
+{
+    struct db_tx *tx;
+    int64_t mark = 0;
+
+    assert_int_equal(db_read_begin(f.db, &tx, NULL), ERR_OK);
+    assert_int_equal(find_mark(tx, f.source.number, &mark, NULL), ERR_OK);
+    db_read_end(tx);
+    return mark;
+}
+
+/* Somebody has just written, so the next rows are few. */
+static void
+writers_do_not_wait_for_many_rows_to_be_found(void **state UNUSED)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    struct job_runner *runner;
+    int64_t first;
+
+    fixture_fill(&f, &f.source, 3000, "Doe");
+    assert_int_equal(db_write(f.db, forget_all, NULL, NULL), ERR_OK);
+    assert_int_equal(mark_of_source(), 1);
+    runner = start();
+    while ((first = mark_of_source()) == 1)
+        nanosleep(&pause, NULL);
+    assert_in_range(first, 2, 1001);
+    while (mark_of_source() < 3001)
+        nanosleep(&pause, NULL);
+    job_runner_stop(runner);
+}
+
 int
 main(void)
 {
@@ -729,6 +771,7 @@ main(void)
         WITH_SPOOL(nothing_is_left_lying_about),
         WITH_SPOOL(a_directory_that_is_not_there),
         cmocka_unit_test(splits_a_file_by_its_bad_lines),
+        WITH_SPOOL(writers_do_not_wait_for_many_rows_to_be_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

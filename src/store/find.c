@@ -144,7 +144,7 @@ find_all_found(struct db_tx *tx, bool *ret, struct error *err)
 }
 
 enum error_code
-find_catch_up(struct db_tx *tx, struct error *err)
+find_catch_up(struct db_tx *tx, int64_t rows, struct error *err)
 {
     int64_t source, row, end;
     enum error_code rc = find_behind(tx, &source, &row, &end, err);
@@ -152,7 +152,7 @@ find_catch_up(struct db_tx *tx, struct error *err)
     if (rc == ERR_END)
         return error_set(err, ERR_NOT_FOUND, NULL);
     return rc == ERR_OK
-               ? find_extend(tx, source, row, MIN(end, row + FIND_BATCH), err)
+               ? find_extend(tx, source, row, MIN(end, row + rows), err)
                : rc;
 }
 

@@ -40,9 +40,9 @@ enum error_code find_forget(struct db_tx *tx, int64_t source,
 /* Are all records found? */
 enum error_code find_all_found(struct db_tx *tx, bool *ret,
                                struct error *err) MUST_USE;
-/* Find up to FIND_BATCH more rows. ERR_NOT_FOUND: all are. */
-#define FIND_BATCH 20000
-enum error_code find_catch_up(struct db_tx *tx, struct error *err) MUST_USE;
+/* Find up to so many more rows. ERR_NOT_FOUND: all are. */
+enum error_code find_catch_up(struct db_tx *tx, int64_t rows,
+                              struct error *err) MUST_USE;
 
 /* --- finding ------------------------------------------------------------ */
 
