@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { sleep, World } from './lib/nelm.js';
+import { World } from './lib/nelm.js';
 import {
   admin, person, personBody, replace, sourceBody,
 } from './lib/registry.js';
@@ -161,19 +161,8 @@ async function checkEverybody(when) {
   await checkCounts(manager.api, mine);
 }
 
-const caughtUp = async () => {
-  for (let i = 0; i < 200; i++) {
-    if (await world.sql('SELECT count(*) FROM source s WHERE next_row > ' +
-      'COALESCE((SELECT d.next_row FROM record_find_done d ' +
-      'WHERE d.source = s.number), 1)') === '0')
-      return;
-    await sleep(100);
-  }
-  assert.fail('the index does not catch up');
-};
-
 test('with the index, after changes, and without it', async () => {
-  await caughtUp();
+  await world.caughtUp();
   await checkEverybody('indexed');
   // A change is seen at once: found by the new name, not by the old.
   const [rita] = await root.get('/non-employee-records?search=leitao1');
@@ -193,11 +182,11 @@ test('with the index, after changes, and without it', async () => {
   manager.api.server = server;
   await checkCounts(root, records);
   await checkSearch(root, records, 'behind or not', '', false);
-  await caughtUp();
+  await world.caughtUp();
 });
 
 test('a deleted source leaves nothing to be found', async () => {
-  await caughtUp();
+  await world.caughtUp();
   await root.call('DELETE', `/non-employee-sources/${big.id}`);
   assert.equal(await world.sql('SELECT count(*) FROM record_find'),
     String(7 * 5));

@@ -241,6 +241,18 @@ export class World {
     return this.store.sql(statement);
   }
 
+  // Until a server has made all records findable.
+  async caughtUp(seconds = 60) {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
+      if (await this.sql('SELECT count(*) FROM source s WHERE next_row > ' +
+        'COALESCE((SELECT d.next_row FROM record_find_done d ' +
+        'WHERE d.source = s.number), 1)') === '0')
+        return;
+      await sleep(100);
+    }
+    assert.fail('the index does not catch up');
+  }
+
   // A custom column. The call for it belongs to a later capability of the
   // program; until then the row is put where that call will put it.
   async column(source, technicalName) {
