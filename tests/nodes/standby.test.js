@@ -1,5 +1,6 @@
-// Exports are rendered from a hot standby when it shows all that is committed,
-// whichever node it was committed on, and from the primary when it does not.
+// Exports and lists are read from a hot standby when it shows all that is
+// committed, whichever node it was committed on, and from the primary when it
+// does not.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -48,13 +49,17 @@ async function hire(node) {
   assert.equal(status, 200, text);
 }
 
-// Everybody is in the export of the other node. Which server showed them?
+// Everybody is in the export and in the list of the other node. Which server
+// showed them?
 async function seen(node) {
   const before = await counts(node);
   const { status, text, body } =
     await node.get(downloadPath(source.id), { token });
   assert.equal(status, 200, text);
   assert.equal(body.toString().split('\n').length - 2, people);
+  const list = await node.get('/v3/non-employee-records', { token });
+  assert.equal(list.status, 200, list.text);
+  assert.equal(JSON.parse(list.text).length, people);
   const after = await counts(node);
   return { standby: after.reads - before.reads,
     primary: after.misses - before.misses };
@@ -67,8 +72,8 @@ async function counts(node) {
   return { reads: of('reads'), misses: of('misses') };
 }
 
-const FROM_STANDBY = { standby: 1, primary: 0 };
-const FROM_PRIMARY = { standby: 0, primary: 1 };
+const FROM_STANDBY = { standby: 2, primary: 0 };
+const FROM_PRIMARY = { standby: 0, primary: 2 };
 
 test('a standby that keeps up is read', { skip: missing }, async () => {
   for (let turn = 0; turn < 4; turn++) {
