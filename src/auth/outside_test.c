@@ -224,7 +224,7 @@ levels_come_from_the_claim(void **state UNUSED)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct outside_rules by = rules;
-        struct outside_claims claims;
+        struct outside_claims claims = {.levels = ~0u};
         char payload[512];
 
         by.levels_claim = str_of(rows[i].from);
@@ -256,7 +256,7 @@ scopes_come_from_the_token_and_none_means_none(void **state UNUSED)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct outside_claims claims;
+        struct outside_claims claims = {.levels = ~0u};
         char payload[512];
 
         snprintf(payload, sizeof(payload), "{" GOOD ",%s}", rows[i].claim);
@@ -283,7 +283,7 @@ subjects_come_from_the_claim(void **state UNUSED)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct outside_rules by = rules;
-        struct outside_claims claims;
+        struct outside_claims claims = {.levels = ~0u};
         char payload[512];
 
         by.subject_claim = str_of(rows[i].from);
