@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -86,8 +87,7 @@ struct job {
     struct error *err;
     enum error_code rc;
     enum { WAITING, WORKED, ANSWERED } state;
-    bool done; /* under the lock: the caller may go */
-    pthread_cond_t wake;
+    sem_t done; /* the caller may go */
 };
 
 struct sqlite_db {
@@ -811,14 +811,14 @@ writer_main(void *context)
             ;
         if (atomic_load(&db->wal_index) == NULL)
             map_wal_index(db);
-        pthread_mutex_lock(&db->lock);
+        /* Without the lock, which they would only wait for. */
         while (group != NULL) {
             struct job *job = group;
 
             group = job->next; /* the job is gone once its caller may go */
-            job->done = true;
-            pthread_cond_signal(&job->wake);
+            sem_post(&job->done);
         }
+        pthread_mutex_lock(&db->lock);
         int enough = db->first ? 10 * CHECKPOINT_PAGES : CHECKPOINT_PAGES;
 
         if (db->wal_pages >= enough) {
@@ -836,11 +836,9 @@ sqlite_write(struct db *base, bool is_long, db_work *work, void *context,
              struct error *err)
 {
     struct sqlite_db *db = (struct sqlite_db *)base;
-    struct job job = {.work = work,
-                      .context = context,
-                      .err = err,
-                      .wake = PTHREAD_COND_INITIALIZER};
+    struct job job = {.work = work, .context = context, .err = err};
 
+    sem_init(&job.done, 0, 0);
     (void)is_long; /* there is one writer */
     assert(!pthread_equal(pthread_self(), db->thread));
     pthread_mutex_lock(&db->lock);
@@ -848,10 +846,10 @@ sqlite_write(struct db *base, bool is_long, db_work *work, void *context,
     *db->last = &job;
     db->last = &job.next;
     pthread_cond_signal(&db->queued);
-    while (!job.done)
-        pthread_cond_wait(&job.wake, &db->lock);
     pthread_mutex_unlock(&db->lock);
-    pthread_cond_destroy(&job.wake);
+    while (sem_wait(&job.done) != 0)
+        ; /* a signal */
+    sem_destroy(&job.done);
     return job.rc;
 }
 
@@ -1034,11 +1032,14 @@ explain(const struct sqlite_db *db, struct error *err)
     }
 }
 
-/* Counting every allocation costs a lock that all threads share. */
+/* Counting every allocation costs a lock that all threads share. What a
+ * savepoint remembers of the pages that a write of a group changes is some
+ * 70 kB, which would go to a file for the rest of the group. */
 static void
 configure(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, 1 << 20);
 }
 
 static enum error_code
