@@ -205,24 +205,37 @@ cancel(PGconn *handle)
     PQfreeCancel(cancel);
 }
 
-/* PQgetResult() for those who may not want it any more. */
-static PGresult *
-next_result(PGconn *handle)
+/* Until PQgetResult() has something, for those who may not want it any more.
+ * False: it never will. A libpq without memory for the end of a pipeline says
+ * so, forgets that it was there and goes on waiting. */
+static bool
+await_result(PGconn *handle)
 {
     bool cancelled = false;
 
     while (PQisBusy(handle)) {
         struct pollfd socket = {.fd = PQsocket(handle), .events = POLLIN};
 
-        if (poll(&socket, 1, cancelled ? -1 : ASK_MS) != 0) {
+        if (poll(&socket, 1, ASK_MS) != 0) {
             if (PQconsumeInput(handle) == 0)
                 break;
-        } else if (db_gives_up()) {
+            continue;
+        }
+        if (PQpipelineStatus(handle) != PQ_PIPELINE_OFF &&
+            PQerrorMessage(handle)[0] != '\0')
+            return false;
+        if (!cancelled && db_gives_up()) {
             cancel(handle);
             cancelled = true;
         }
     }
-    return PQgetResult(handle);
+    return true;
+}
+
+static PGresult *
+next_result(PGconn *handle)
+{
+    return await_result(handle) ? PQgetResult(handle) : NULL;
 }
 
 /* ---- statements whose answers come later ------------------------------ */
@@ -254,7 +267,9 @@ take_answers(struct conn *conn)
     bool synced = false;
 
     while (!synced && PQstatus(conn->handle) == CONNECTION_OK) {
-        PGresult *result = next_result(conn->handle);
+        if (!await_result(conn->handle))
+            break;
+        PGresult *result = PQgetResult(conn->handle);
 
         if (result == NULL) /* the end of one statement's answer */
             continue;
