@@ -382,6 +382,9 @@ snapshot_draft_copy(struct snapshot_draft *draft, int fd,
     enum error_code rc = ERR_OK;
     char *buffer = NULL;
 
+    /* A segment before may be gone without a trace. */
+    if (draft->out.length != at)
+        draft->differs = true;
     if (!draft->differs) {
         rc = copy_bytes(draft, fd, at, from->at[end - 1].end, err);
     } else {

@@ -1045,6 +1045,84 @@ changes_cost_their_segments_and_give_the_bytes_of_a_full_rendering(
     fixture_done(&f);
 }
 
+/* The people of the first 1023 keys, or of the 1024 after. */
+static enum error_code
+empty_segment(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct edit *edit = context;
+    const struct actor nobody = {.known = false};
+    unsigned first = edit->edits == 0 ? 0 : 1023;
+    struct record_writer writer;
+    enum error_code rc = record_write_begin(&writer, tx, edit->source->number,
+                                            clock_now_ms(), &nobody, err);
+
+    for (unsigned i = first; rc == ERR_OK && i < first + (first ? 1024 : 1023);
+         i++) {
+        CLEANUP(arena_done) struct arena arena;
+        struct record record;
+        char name[32];
+
+        arena_init(&arena, 1 << 20);
+        snprintf(name, sizeof(name), "person.%u", i);
+        rc = record_by_account(tx, edit->source->number, str_of(name), &arena,
+                               &record, err);
+        if (rc == ERR_OK)
+            rc = record_delete(&writer, &record, err);
+    }
+    enum error_code finished = record_write_finish(&writer, err);
+
+    return rc == ERR_OK ? finished : rc;
+}
+
+static void
+a_segment_that_everybody_has_left_leaves_no_trace(void **state UNUSED)
+{
+    struct fixture f;
+    struct edit edit;
+
+    fixture_init(&f);
+    edit.source = &f.source;
+    fixture_fill(&f, &f.source, 4000, "Doe");
+    struct snapshot_cache *cache = open_cache(&f, PLENTY);
+
+    for (unsigned i = 0; i < SNAPSHOT_CODINGS; i++) {
+        struct snapshot_key key = key_of(&f.source, 0, i);
+        struct snapshot whole = must_get(cache, &key, 0);
+
+        snapshot_release(&whole);
+    }
+    for (edit.edits = 0; edit.edits < 2; edit.edits++) {
+        char fresh[256];
+        struct snapshot_cache *other;
+        struct error err = ERROR_INIT;
+
+        assert_int_equal(db_write(f.db, empty_segment, &edit, &err), ERR_OK);
+        snprintf(fresh, sizeof(fresh), "%s-%u", f.cache, edit.edits);
+        assert_int_equal(
+            snapshot_cache_open(f.db, fresh, PLENTY, &registry, &other, &err),
+            ERR_OK);
+        int64_t now = fixture_mark(&f, &f.source).revision;
+
+        for (unsigned i = 0; i < SNAPSHOT_CODINGS; i++) {
+            struct snapshot_key key = key_of(&f.source, 0, i);
+            struct snapshot kept = must_get(cache, &key, now);
+            struct snapshot full = must_get(other, &key, now);
+            CLEANUP(buf_done) struct buf kept_text, full_text;
+
+            assert_int_equal(kept.length, full.length);
+            assert_memory_equal(kept.sha256, full.sha256, 32);
+            read_snapshot(&kept, i, &kept_text);
+            read_snapshot(&full, i, &full_text);
+            assert_true(str_eq(buf_view(&kept_text), buf_view(&full_text)));
+            snapshot_release(&kept);
+            snapshot_release(&full);
+        }
+        snapshot_cache_close(other);
+    }
+    snapshot_cache_close(cache);
+    fixture_done(&f);
+}
+
 int
 main(void)
 {
@@ -1066,6 +1144,7 @@ main(void)
         cmocka_unit_test(file_that_is_not_whole_is_never_used),
         cmocka_unit_test(drafts_of_the_dead_are_removed_and_strangers_stay),
         cmocka_unit_test(deleted_files_are_rendered_again),
+        cmocka_unit_test(a_segment_that_everybody_has_left_leaves_no_trace),
         cmocka_unit_test(no_room_is_unavailable_and_leaves_nothing),
         cmocka_unit_test(failure_reaches_those_who_waited),
         cmocka_unit_test(full_disk_makes_room_by_itself),
