@@ -426,7 +426,8 @@ conn_take(struct pgsql_db *db, bool may_wait, struct conn **ret, bool *ret_used,
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += db->options.busy_ms / 1000;
     pthread_mutex_lock(&db->lock);
-    while (db->free == NULL && db->opened == db->options.readers && waited == 0)
+    while (db->free == NULL && db->opened == db->options.connections &&
+           waited == 0)
         waited = pthread_cond_timedwait(&db->returned, &db->lock, &deadline);
     *ret = db->free;
     *ret_used = *ret != NULL;
@@ -434,12 +435,12 @@ conn_take(struct pgsql_db *db, bool may_wait, struct conn **ret, bool *ret_used,
 
     if (*ret != NULL)
         db->free = (*ret)->next;
-    else if (db->opened < db->options.readers)
+    else if (db->opened < db->options.connections)
         db->opened++;
     else {
         pthread_mutex_unlock(&db->lock);
         return error_busy(err, "all %u connections are in use",
-                          db->options.readers);
+                          db->options.connections);
     }
     pthread_mutex_unlock(&db->lock);
     if (*ret_used)
@@ -1070,10 +1071,10 @@ pgsql_read_end(struct db_tx *tx)
 
 /* What is true on a standby once it shows everything that is committed now: it
  * has replayed what the primary has flushed, which no answered commit is
- * behind; and it is on the primary's timeline, or the same numbers may mean
- * other things. To be asked before the transaction begins: its snapshot must
- * not be older than the answer. */
-#define CONDITION_MAX 320
+ * behind. On another timeline, or in another cluster, the same numbers would
+ * mean other things; and the URL may name another database. To be asked before
+ * the transaction begins: its snapshot must not be older than the answer. */
+#define CONDITION_MAX 512
 
 static enum error_code
 standby_condition(struct pgsql_db *db, char to[CONDITION_MAX],
@@ -1084,7 +1085,12 @@ standby_condition(struct pgsql_db *db, char to[CONDITION_MAX],
         "pg_last_wal_replay_lsn() >= ''' || pg_current_wal_flush_lsn() || "
         "''' AND (SELECT timeline_id FROM pg_control_checkpoint()) = ' || "
         "('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))"
-        "::bit(32)::int";
+        "::bit(32)::int || "
+        "' AND (SELECT system_identifier FROM pg_control_system()) = ' || "
+        "(SELECT system_identifier FROM pg_control_system()) || "
+        "' AND (SELECT oid FROM pg_database WHERE datname = "
+        "current_database()) = ' || "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())";
     struct conn *conn = NULL;
     enum error_code rc = take_and_begin(db, READ, true, NULL, &conn, err);
 

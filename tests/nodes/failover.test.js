@@ -22,9 +22,7 @@ before(async () => {
   if (missing)
     return;
   cluster = await Cluster.create();
-  world = new World();
-  world.store.drop();
-  world.store = { url: cluster.url, env: {}, drop() {} };
+  world = new World({ url: cluster.url, env: {}, drop() {} });
   world.admin = await world.json('init');
   await world.identity('boss');
   nodes.push(await serve(0), await serve(1));

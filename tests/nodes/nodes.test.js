@@ -181,7 +181,7 @@ test('an upload is everybody\'s', async () => {
   }
 });
 
-const settledOn = async (server, source, ms = 30_000) => {
+const settledOn = async (server, source, ms = 120_000) => {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
     const { json } = await server.get(`${uploadPath(source)}/status`, { token });
     if (json.status !== 'PENDING' && json.status !== 'IN_PROGRESS')

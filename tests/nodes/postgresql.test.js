@@ -29,9 +29,7 @@ after(async () => {
 });
 
 function worldOn(store) {
-  const world = new World();
-  world.store.drop();
-  world.store = store;
+  const world = new World(store);
   worlds.push(world);
   return world;
 }

@@ -17,13 +17,14 @@ let cluster, world, source, token;
 const nodes = [];
 let people = 0;
 
+const standbyUrl = (name) =>
+  `postgresql://nelm@127.0.0.1:${cluster.standby.port}/${name}`;
+
 before(async () => {
   if (missing)
     return;
   cluster = await Cluster.create();
-  world = new World();
-  world.store.drop();
-  world.store = { url: `${cluster.server}/postgres`, env: {}, drop() {} };
+  world = new World(cluster.database('people'));
   world.admin = await world.json('init');
   await world.identity('boss');
   source = await world.source('People');
@@ -31,7 +32,7 @@ before(async () => {
     nodes.push(await world.serve([...UNLIMITED,
       '--cache-dir', path.join(world.dir, `cache-${n}`),
       '--spool-dir', path.join(world.dir, `spool-${n}`), '--database-read',
-      `postgresql://nelm@127.0.0.1:${cluster.standby.port}/postgres`]));
+      standbyUrl('people')]));
   token = await world.token(nodes[0]);
 }, { timeout: 60_000 });
 after(async () => {
@@ -93,6 +94,22 @@ test('one that is behind is not, and the writes of another node are seen',
     await sleep(AWAY_MS);
     await hire(nodes[0]);
     assert.deepEqual(await seen(nodes[1]), FROM_STANDBY);
+  });
+
+test('another database of the same standby is never read', { skip: missing },
+  async () => {
+    const other = new World(cluster.database('other'));
+    try {
+      other.admin = await other.json('init');
+      const node = await world.serve([...UNLIMITED,
+        '--cache-dir', path.join(world.dir, 'cache-other'),
+        '--spool-dir', path.join(world.dir, 'spool-other'),
+        '--database-read', standbyUrl('other')]);
+      assert.deepEqual(await seen(node), FROM_PRIMARY);
+      await node.stop();
+    } finally {
+      await other.done();
+    }
   });
 
 test('one that becomes a primary of its own is not read', { skip: missing },

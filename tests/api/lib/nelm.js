@@ -96,9 +96,10 @@ export class World {
     return world;
   }
 
-  constructor() {
+  // A store is { url, env, drop() }; without one there is a new database.
+  constructor(store) {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nelm-test-'));
-    this.store = newDatabase(this.dir);
+    this.store = store ?? newDatabase(this.dir);
     this.servers = [];
     this.undo = [];
     this.files = 0;
