@@ -102,6 +102,22 @@ call_read_begin(struct call *call, struct db_tx **ret, struct error *err)
     return db_read_begin(db, ret, err);
 }
 
+enum error_code
+call_read(struct call *call, bool is_long, db_work *work, void *context,
+          struct error *err)
+{
+    struct db_tx *tx = NULL;
+    enum error_code rc;
+
+    if (is_long && call->exchange->may_block)
+        return db_read_long(call->api->options.db, work, context, err);
+    rc = call_read_begin(call, &tx, err);
+    if (rc == ERR_OK)
+        rc = work(tx, context, err);
+    db_read_end(tx);
+    return rc;
+}
+
 struct actor
 call_actor(const struct call *call)
 {

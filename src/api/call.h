@@ -165,6 +165,11 @@ enum error_code call_query_bool(const struct call *call, const char *name,
 /* Read in one state of the database. ERR_LATER where this must not block. */
 enum error_code call_read_begin(struct call *call, struct db_tx **ret,
                                 struct error *err) MUST_USE;
+/* The same for `work`. What may take long spares the database itself where
+ * there is a standby, and may be done twice (db_read_long()); to ask that one
+ * costs more than to read one thing. */
+enum error_code call_read(struct call *call, bool is_long, db_work *work,
+                          void *context, struct error *err) MUST_USE;
 
 /* The address under which the caller knows us, without a '/' at its end: what
  * the setting says, or what the request came to. */

@@ -120,31 +120,17 @@ answer_from(struct db_tx *tx, void *context, struct error *err)
     return rc;
 }
 
-/* Lists may be long, so they spare the database itself where there is a
- * standby; to ask that one costs more than to read one thing. */
 static enum error_code
 answer_with(struct reading *reading, reader *read, bool array,
             struct error *err)
 {
-    struct call *call = reading->call;
-    struct db *db = call->api->options.db;
     struct answering answering = {reading, read, array, {0}};
-    struct db_tx *tx = NULL;
     enum error_code rc;
 
     buf_init(&answering.text, ANSWER_BYTES);
-    if (db_is_remote(db) && array) {
-        rc = call->exchange->may_block
-                 ? db_read_long(db, answer_from, &answering, err)
-                 : ERR_LATER;
-    } else {
-        rc = call_read_begin(call, &tx, err);
-        if (rc == ERR_OK)
-            rc = answer_from(tx, &answering, err);
-        db_read_end(tx);
-    }
+    rc = call_read(reading->call, array, answer_from, &answering, err);
     if (rc == ERR_OK)
-        rc = call_json(call, 200, &answering.text, err);
+        rc = call_json(reading->call, 200, &answering.text, err);
     buf_done(&answering.text);
     return rc;
 }

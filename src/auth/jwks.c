@@ -3,7 +3,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -402,31 +401,6 @@ jwks_find(const struct jwks *set, struct str kid, const struct jwk_alg *alg)
 
 /* --- signatures ---------------------------------------------------------- */
 
-/* Tokens carry r and s as they are, the library wants DER. */
-static unsigned char *
-to_der(struct str signature, size_t bytes, size_t *ret_len)
-{
-    const unsigned char *at = (const unsigned char *)signature.at;
-    ECDSA_SIG *pair = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(at, (int)bytes, NULL);
-    BIGNUM *s = BN_bin2bn(at + bytes, (int)bytes, NULL);
-    unsigned char *der = NULL;
-    int len = -1;
-
-    if (pair != NULL && r != NULL && s != NULL &&
-        ECDSA_SIG_set0(pair, r, s) == 1) {
-        r = s = NULL; /* the pair's now */
-        len = i2d_ECDSA_SIG(pair, &der);
-    }
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(pair);
-    if (len <= 0)
-        return NULL;
-    *ret_len = (size_t)len;
-    return der;
-}
-
 static bool
 begin_verify(EVP_MD_CTX *ctx, const struct jwk *key, const struct jwk_alg *alg)
 {
@@ -455,7 +429,7 @@ jwk_verify(const struct jwk *key, const struct jwk_alg *alg, struct str text,
     if (alg->group != NULL) {
         if (len != 2 * alg->bytes)
             return jwt_refuse(err, JWT_FORGED);
-        at = der = to_der(signature, alg->bytes, &len);
+        at = der = jwt_signature_der(signature, &len);
         if (der == NULL)
             return error_busy(err, "no memory for a signature");
     }

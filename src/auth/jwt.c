@@ -177,25 +177,29 @@ signature_from_der(const unsigned char *der, size_t len,
     return done;
 }
 
-/* Returns the length in `to`, 0 on failure. */
-static size_t
-signature_to_der(const unsigned char from[JWT_SIGNATURE],
-                 unsigned char to[DER_MAX])
+unsigned char *
+jwt_signature_der(struct str signature, size_t *ret_len)
 {
+    const unsigned char *at = (const unsigned char *)signature.at;
+    int half = (int)(signature.len / 2);
     ECDSA_SIG *pair = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(from, POINT, NULL);
-    BIGNUM *s = BN_bin2bn(from + POINT, POINT, NULL);
-    int len = 0;
+    BIGNUM *r = BN_bin2bn(at, half, NULL);
+    BIGNUM *s = BN_bin2bn(at + half, half, NULL);
+    unsigned char *der = NULL;
+    int len = -1;
 
     if (pair != NULL && r != NULL && s != NULL &&
         ECDSA_SIG_set0(pair, r, s) == 1) {
         r = s = NULL; /* the pair's now */
-        len = i2d_ECDSA_SIG(pair, &to);
+        len = i2d_ECDSA_SIG(pair, &der);
     }
     BN_free(r);
     BN_free(s);
     ECDSA_SIG_free(pair);
-    return len > 0 ? (size_t)len : 0;
+    if (len <= 0)
+        return NULL;
+    *ret_len = (size_t)len;
+    return der;
 }
 
 static void
@@ -345,20 +349,22 @@ jwt_parse(struct str token, struct jwt *ret, struct error *err)
 enum error_code
 jwt_verify(const struct jwt *jwt, const struct jwt_key *key, struct error *err)
 {
-    unsigned char der[DER_MAX];
-    size_t len = signature_to_der(jwt->signature, der);
+    size_t len = 0;
+    unsigned char *der = jwt_signature_der(
+        str_n((const char *)jwt->signature, JWT_SIGNATURE), &len);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-
-    if (len == 0 || ctx == NULL ||
-        EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key->pkey) != 1) {
-        EVP_MD_CTX_free(ctx);
-        return openssl_failed(err, "verifying a token");
-    }
-    bool good = EVP_DigestVerify(ctx, der, len,
+    bool begun = der != NULL && ctx != NULL &&
+                 EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL,
+                                      key->pkey) == 1;
+    bool good = begun &&
+                EVP_DigestVerify(ctx, der, len,
                                  (const unsigned char *)jwt->signed_part.at,
                                  jwt->signed_part.len) == 1;
 
     EVP_MD_CTX_free(ctx);
+    OPENSSL_free(der);
+    if (!begun)
+        return openssl_failed(err, "verifying a token");
     ERR_clear_error(); /* a wrong signature is no failure of the library */
     return good ? ERR_OK : jwt_refuse(err, JWT_FORGED);
 }

@@ -71,6 +71,10 @@ struct jwt {
 enum error_code jwt_parse(struct str token, struct jwt *ret,
                           struct error *err) MUST_USE;
 
+/* An ECDSA signature, r and s as tokens carry them, in DER as the library wants
+ * it: OPENSSL_free(). NULL without memory. */
+unsigned char *jwt_signature_der(struct str signature, size_t *ret_len);
+
 enum error_code jwt_verify(const struct jwt *jwt, const struct jwt_key *key,
                            struct error *err) MUST_USE;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/near.h"
 
 #define MAX_TEXT_BYTES (1024 * 1024) /* of all values together */
@@ -330,13 +331,6 @@ set_line(struct settings *settings, struct str line, const char *origin,
                          row->name);
     seen[number] = true;
     return set(settings, row, str_trim(value), origin, err);
-}
-
-static void
-close_file(FILE **file)
-{
-    if (*file != NULL)
-        fclose(*file);
 }
 
 static void

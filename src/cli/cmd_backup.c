@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/secret.h"
 #include "cli/out_file.h"
 #include "cli/progress.h"
@@ -17,13 +18,6 @@
 #include "store/open.h"
 
 #define JWKS_BYTES 65536
-
-static void
-close_fd(const int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
 
 static void
 show_progress(void *context, uint64_t bytes, uint64_t rows)

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 
 #include "api/views.h"
+#include "base/cleanup.h"
 #include "base/secret.h"
 #include "base/utf8.h"
 #include "cli/out_file.h"
@@ -178,13 +179,6 @@ named_source(struct cli *cli, struct db_tx *tx, struct source *ret,
 }
 
 /* --- import ------------------------------------------------------------ */
-
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
 
 static enum error_code
 cannot_read(struct error *err, const char *path)

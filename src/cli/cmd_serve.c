@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "auth/fetch.h"
+#include "base/cleanup.h"
 #include "cli/sandbox.h"
 #include "cli/view.h"
 #include "core/job.h"
@@ -253,13 +254,6 @@ report_keys(void *context, size_t keys, const struct error *err)
         log_line(service->issuer_known ? LOG_DEBUG : LOG_INFO, "issuer_keys",
                  "count=%zu", keys);
     service->issuer_known = err->code == ERR_OK;
-}
-
-static void
-close_file(FILE **file)
-{
-    if (*file != NULL)
-        fclose(*file);
 }
 
 static enum error_code MUST_USE

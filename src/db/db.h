@@ -48,7 +48,7 @@ struct db_options {
                            connection */
     size_t cache_bytes; /* SQLite: page cache of the writing connection */
     /* PostgreSQL: */
-    unsigned readers;      /* most connections, and so transactions, at once */
+    unsigned connections;  /* at most, and so transactions at once */
     unsigned statement_ms; /* a statement may take so long; 0 is no limit */
     unsigned idle_ms;      /* and a pause in a transaction */
     const char *read_url;  /* a standby for db_read_long(), or NULL */

@@ -22,7 +22,7 @@ store_open_as(const struct settings *settings, const char *url, bool create,
     const struct db_options options = {
         .statements = stmt_list,
         .statement_count = STMT_COUNT,
-        .readers = (unsigned)settings->database_connections,
+        .connections = (unsigned)settings->database_connections,
         .busy_ms = BUSY_MS,
         .cache_bytes = CACHE_BYTES,
         .statement_ms = (unsigned)settings->database_statement_timeout * 1000,

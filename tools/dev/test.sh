@@ -132,6 +132,9 @@ suite_nodes() {
     build
     node_packages
     node_tests nodes build/nelm 1 tests/nodes
+    export NELM_TEST_DATABASE=postgresql
+    node_tests nodes-pgsql build/nelm 1 tests/nodes/nodes.test.js
+    unset NELM_TEST_DATABASE
 }
 
 # The program and its unit tests under sanitizers; a report is a failure. One
