@@ -124,7 +124,7 @@ suite_load() {
     say "a million rows, many clients"
     build
     node_packages
-    node_tests load build/nelm 1 tests/load
+    node_tests load build/nelm 2 tests/load
 }
 
 suite_nodes() {
