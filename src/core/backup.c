@@ -14,7 +14,6 @@
 #include "store/chain.h"
 
 #define PIECE_BYTES ((size_t)4 << 20) /* then a new one begins */
-#define MANIFEST_BYTES ((size_t)32 << 20)
 
 const char *const backup_kinds[] = {
     [COLUMN_INT] = "integer", [COLUMN_TEXT] = "text", [COLUMN_BLOB] = "bytes"};
@@ -269,8 +268,8 @@ add_manifest(struct run *run, struct error *err)
     CLEANUP(buf_done) struct buf manifest, signature;
     SUMS sums = SUMS_INIT;
 
-    buf_init(&manifest, MANIFEST_BYTES);
-    buf_init(&signature, 2 * MANIFEST_BYTES);
+    buf_init(&manifest, BACKUP_MANIFEST_BYTES);
+    buf_init(&signature, 2 * BACKUP_MANIFEST_BYTES);
     enum error_code rc = sums_read(run->tx, &sums, err);
 
     if (rc == ERR_OK)
@@ -351,9 +350,9 @@ backup_write(struct db *db, int fd, bool keys,
     if (rc != ERR_OK)
         return rc;
     buf_init(&run.piece, BUNDLE_PIECE_MAX);
-    buf_init(&run.pieces, MANIFEST_BYTES);
-    buf_init(&run.tables, MANIFEST_BYTES);
-    buf_init(&run.heads, MANIFEST_BYTES);
+    buf_init(&run.pieces, BACKUP_MANIFEST_BYTES);
+    buf_init(&run.tables, BACKUP_MANIFEST_BYTES);
+    buf_init(&run.heads, BACKUP_MANIFEST_BYTES);
     jw_init(&run.piece_json, &run.pieces);
     jw_init(&run.table_json, &run.tables);
     jw_init(&run.head_json, &run.heads);

@@ -86,6 +86,7 @@ enum error_code backup_copy(struct db *from, struct db *to,
 #define BACKUP_MANIFEST "manifest.json"
 #define BACKUP_SIGNATURE "manifest.jws"
 #define BACKUP_TYPE "nelm-backup+jws"
+#define BACKUP_MANIFEST_BYTES ((size_t)32 << 20) /* at most */
 extern const char *const backup_kinds[3]; /* of columns, by enum column_kind */
 
 /* ERR_CONFLICT when there is a registry in it. */

@@ -1,7 +1,9 @@
 /*
  * Verification reads the file once and keeps the sum of every piece, then holds
  * them against the manifest, which comes last. A restore reads it once more and
- * takes no piece whose sum is not the one that was verified.
+ * takes no piece whose sum is not the one that was verified. Whoever made the
+ * file chose how many pieces and tables it names, so the pieces are sorted, and
+ * neither are more than a backup can have.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -21,6 +23,10 @@
 #include "store/auth_store.h"
 #include "store/chain.h"
 
+#define TABLES_MAX 100
+/* No row of the manifest's list is shorter than 100 bytes. */
+#define PIECES_MAX (BACKUP_MANIFEST_BYTES / 100)
+
 struct piece {
     char name[BUNDLE_NAME_MAX];
     size_t bytes;
@@ -34,7 +40,7 @@ struct file {
     const struct backup_check *check;
     const struct backup_progress *progress;
     struct backup_summary *ret;
-    struct piece *piece;
+    struct piece *piece; /* by name, after sort_pieces() */
     size_t count, size;
     int64_t problems;
     uint64_t rows;
@@ -66,13 +72,44 @@ show(const struct file *file)
 
 /* ---- reading --------------------------------------------------------- */
 
-static struct piece *
-find_piece(struct file *file, const char *name)
+static int
+compare_pieces(const void *a, const void *b)
 {
-    for (size_t i = 0; i < file->count; i++)
-        if (strcmp(file->piece[i].name, name) == 0)
-            return &file->piece[i];
-    return NULL;
+    return strcmp(((const struct piece *)a)->name,
+                  ((const struct piece *)b)->name);
+}
+
+/* One of each name stays. */
+static void
+sort_pieces(struct file *file)
+{
+    size_t kept = 0;
+
+    if (file->count > 0)
+        qsort(file->piece, file->count, sizeof(struct piece), compare_pieces);
+    for (size_t i = 0; i < file->count; i++) {
+        struct piece *piece = &file->piece[i];
+
+        if (kept > 0 && compare_pieces(&file->piece[kept - 1], piece) == 0)
+            problem(file, "\"%s\" is there twice", piece->name);
+        else
+            file->piece[kept++] = *piece;
+    }
+    file->count = kept;
+}
+
+static int
+compare_name(const void *name, const void *piece)
+{
+    return strcmp(name, ((const struct piece *)piece)->name);
+}
+
+static struct piece *
+find_piece(const struct file *file, const char *name)
+{
+    return file->count > 0 ? bsearch(name, file->piece, file->count,
+                                     sizeof(struct piece), compare_name)
+                           : NULL;
 }
 
 static int64_t
@@ -91,6 +128,9 @@ count_lines(struct str text)
 static enum error_code
 keep_piece(struct file *file, const char *name, struct error *err)
 {
+    if (file->count == PIECES_MAX)
+        return error_set(err, ERR_CONTENT,
+                         "the archive has more pieces than nelm writes");
     if (file->count == file->size) {
         size_t size = file->size ? 2 * file->size : 64;
         struct piece *more = realloc(file->piece, size * sizeof(*more));
@@ -183,8 +223,6 @@ read_pieces(struct file *file, struct bundle *bundle, struct error *err)
             buf_str(&file->manifest_text, bytes);
         else if (strcmp(bundle->name, BACKUP_SIGNATURE) == 0)
             buf_str(&file->signature, bytes);
-        else if (find_piece(file, bundle->name) != NULL)
-            problem(file, "\"%s\" is there twice", bundle->name);
         else
             rc = keep_piece(file, bundle->name, err);
         if (rc != ERR_OK)
@@ -199,6 +237,7 @@ read_pieces(struct file *file, struct bundle *bundle, struct error *err)
         return error_set(err, ERR_CONTENT,
                          "the backup has no manifest: it was cut, or is not "
                          "finished");
+    sort_pieces(file);
     return ERR_OK;
 }
 
@@ -315,6 +354,9 @@ read_manifest(struct file *file, struct error *err)
 
     if (rc != ERR_OK)
         return rc;
+    if (json_array_size(json_object_get(file->manifest, "tables")) > TABLES_MAX)
+        return error_set(err, ERR_CONTENT,
+                         "the manifest has more than %d tables", TABLES_MAX);
     ret->created_ms = created.ms;
     ret->schema_version = number_of(file->manifest, "schemaVersion");
     ret->keys = json_is_true(json_object_get(file->manifest, "keys"));
