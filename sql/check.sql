@@ -1,6 +1,41 @@
 -- What must be so in every database: `nelm check`. Each statement returns what
 -- is not, as a text before an id, the id (or NULL), and a text behind it.
 
+-- name: check_numbers
+-- Numbers that no registry has, with which nothing can be reckoned: the greatest
+-- number of a source, and of its rows, is what a key has room for.
+SELECT 'counter source is missing', NULL, ''
+ WHERE NOT EXISTS (SELECT 1 FROM counter WHERE name = 'source')
+ UNION ALL
+SELECT 'counter identity is missing', NULL, ''
+ WHERE NOT EXISTS (SELECT 1 FROM counter WHERE name = 'identity')
+ UNION ALL
+SELECT 'counter ' || name || ' is ' || value, NULL, ''
+  FROM counter
+ WHERE value < 0 OR (name = 'source' AND value > 134217727)
+ UNION ALL
+SELECT 'auth_epoch is ' || auth_epoch, NULL, ''
+  FROM registry
+ WHERE auth_epoch < 0 OR auth_epoch > 4503599627370496
+ UNION ALL
+SELECT 'source ' || number || ': next_row is ' || next_row
+       || ', next_column is ' || next_column || ', record_count is '
+       || record_count || ', revision is ' || revision, NULL, ''
+  FROM source
+ WHERE number < 1 OR number > 134217727
+    OR next_row < 1 OR next_row > 68719476736
+    OR next_column < 1 OR next_column > 4503599627370496
+    OR record_count < 0 OR record_count > 68719476736
+    OR revision < 0 OR revision > 4503599627370496
+ UNION ALL
+SELECT 'attribute number ' || number || ' of source ' || source, NULL, ''
+  FROM schema_attribute
+ WHERE number < 1 OR number > 4503599627370496
+ UNION ALL
+SELECT 'a chain of source ' || source || ' has ' || links || ' links', NULL, ''
+  FROM chain
+ WHERE links < 0 OR links > 4503599627370496;
+
 -- name: check_references
 -- An id that refers to a row that is not there.
 SELECT 'identity.manager_id refers to identity ', a.manager_id,

@@ -22,6 +22,7 @@
 #include "store/audit_store.h"
 #include "store/auth_store.h"
 #include "store/chain.h"
+#include "store/check.h"
 
 #define TABLES_MAX 100
 /* No row of the manifest's list is shorter than 100 bytes. */
@@ -702,10 +703,18 @@ static enum error_code
 conclude(struct db_tx *tx, struct restore *restore, struct error *err)
 {
     SUMS found = SUMS_INIT;
+    struct check check = {.problem = restore->file->check->problem,
+                          .context = restore->file->check->context};
     enum error_code rc = table_renumber_all(restore->db, tx, err);
 
     if (rc == ERR_OK && !restore->file->ret->keys)
         rc = token_key_create(tx, err);
+    if (rc == ERR_OK)
+        rc = check_numbers(tx, &check, err);
+    if (rc == ERR_OK && check.problems > 0)
+        return error_set(err, ERR_CONTENT,
+                         "the backup has numbers that no registry has, see "
+                         "above");
     if (rc == ERR_OK)
         rc = sums_read(tx, &found, err);
     if (rc == ERR_OK)

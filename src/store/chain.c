@@ -48,7 +48,8 @@ chain_next(struct chain_link *link, const unsigned char digest[CHAIN_HASH])
     memcpy(both, link->hash, before);
     memcpy(both + before, digest, CHAIN_HASH);
     digest_of(both, before + CHAIN_HASH, link->hash);
-    link->link++;
+    /* What was read may be any number. */
+    link->link = (int64_t)((uint64_t)link->link + 1);
 }
 
 void

@@ -181,6 +181,10 @@ untouched_chains_have_no_problem(void **state)
     "the change to revision " #n \
     " of source 1 (record_change, record_history or record; link " #link ")"
 
+#define NO_COUNTER                                                         \
+    "the counter of sources is missing or no number of one: no chain was " \
+    "read\n"
+
 /* What somebody does with sqlite3, and what is said of it. */
 static const struct {
     const char *label, *sql, *found;
@@ -299,6 +303,14 @@ static const struct {
      CHANGE(4, 3) " was changed: it is not what its hash says\n"},
     {"a removed person", "DELETE FROM record WHERE account_name = 'c'",
      CHANGE(2, 1) " was changed: it is not what its hash says\n"},
+    {"a counter that was removed", "DELETE FROM counter", NO_COUNTER},
+    {"a counter below zero", "UPDATE counter SET value = -1", NO_COUNTER},
+    {"a counter beyond all keys", "UPDATE counter SET value = 1 << 62",
+     NO_COUNTER},
+    {"a head below zero",
+     "UPDATE chain SET links = -9223372036854775807 WHERE kind = 'CHANGE'",
+     "the head of the change chain of source 1 was changed: it says "
+     "-9223372036854775807 links and there are 4\n"},
     {"a removed source",
      "DELETE FROM record; DELETE FROM record_history;"
      "DELETE FROM record_change; DELETE FROM chain WHERE kind = 'CHANGE';"

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "store/chain.h"
+#include "store/record_store.h"
 #include "store/row.h"
 
 /* How far a chain was read. */
@@ -54,14 +55,15 @@ follow(struct run *run, struct chain *chain, const char *what,
        const struct chain_link *link, const unsigned char digest[CHAIN_HASH])
 {
     struct chain_link next = chain->last;
-    int64_t missing = link->link - next.link - 1;
 
     chain_next(&next, digest);
-    if (link->link == 0) {
+    if (link->link <= 0) {
         problem(run, "%s is in no chain: it was not written by this program",
                 what);
         return;
     }
+    int64_t missing = link->link - chain->last.link - 1;
+
     if (missing < 0) {
         problem(run,
                 "%s is out of order: link %" PRId64 " behind link %" PRId64,
@@ -161,7 +163,7 @@ static void
 compare_head(struct run *run, enum chain_kind kind, int64_t source)
 {
     const struct chain *chain = &run->chains[kind][source];
-    int64_t missing = chain->head.link - chain->last.link;
+    int64_t missing = MAX(chain->head.link, 0) - chain->last.link;
     char name[40], of[80];
 
     snprintf(of, sizeof(of), "the %s chain of %s",
@@ -173,7 +175,7 @@ compare_head(struct run *run, enum chain_kind kind, int64_t source)
                 " were written",
                 missing, missing == 1 ? "" : "s", of,
                 missing == 1 ? "is" : "are", chain->head.link);
-    else if (missing < 0)
+    else if (missing < 0 || chain->head.link < 0)
         problem(run,
                 "the head of %s was changed: it says %" PRId64
                 " links and there are %" PRId64,
@@ -214,11 +216,6 @@ read_sources(struct run *run, struct error *err)
 static enum error_code
 allocate(struct run *run, struct error *err)
 {
-    enum error_code rc = read_number(db_query(run->tx, STMT_CHAIN_LAST_SOURCE),
-                                     &run->last_source, err);
-
-    if (rc != ERR_OK)
-        return rc;
     size_t count = (size_t)run->last_source + 1;
 
     run->there = calloc(count, sizeof(*run->there));
@@ -234,8 +231,19 @@ static enum error_code
 verify_all(struct run *run, struct error *err)
 {
     struct chain_verify *verify = run->verify;
-    enum error_code rc = allocate(run, err);
+    enum error_code rc = read_number(db_query(run->tx, STMT_CHAIN_LAST_SOURCE),
+                                     &run->last_source, err);
 
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc == ERR_NOT_FOUND || run->last_source < 0 ||
+        run->last_source > RECORD_SOURCES_MAX) {
+        problem(run,
+                "the counter of sources is missing or no number of one: no "
+                "chain was read");
+        return ERR_OK;
+    }
+    rc = allocate(run, err);
     if (rc == ERR_OK)
         rc = read_sources(run, err);
     if (rc == ERR_OK)

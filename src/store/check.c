@@ -225,8 +225,13 @@ check_all(struct run *run, struct db *db, struct error *err)
     struct check *check = run->check;
     struct chain_verify chains = {.problem = check->problem,
                                   .context = check->context};
-    enum error_code rc = db_is_remote(db) ? ERR_OK : check_file(run, err);
+    enum error_code rc = ask(run, STMT_CHECK_NUMBERS, err);
 
+    check->changes = check->audit_rows = 0;
+    if (rc != ERR_OK || check->problems > 0)
+        return rc;
+    if (!db_is_remote(db))
+        rc = check_file(run, err);
     for (size_t i = 0; rc == ERR_OK && i < COUNT(statements); i++)
         rc = ask(run, statements[i], err);
     for (size_t i = 0; rc == ERR_OK && i < table_count; i++)
@@ -239,6 +244,15 @@ check_all(struct run *run, struct db *db, struct error *err)
     if (rc == ERR_OK && run->derived.failed)
         return error_busy(err, "no memory for a row");
     return rc;
+}
+
+enum error_code
+check_numbers(struct db_tx *tx, struct check *check, struct error *err)
+{
+    struct run run = {.tx = tx, .check = check};
+
+    check->problems = 0;
+    return ask(&run, STMT_CHECK_NUMBERS, err);
 }
 
 enum error_code

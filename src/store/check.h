@@ -21,7 +21,13 @@ struct check {
     int64_t tables, rows, records, changes, audit_rows, problems;
 };
 
-/* As `tx`, of `db`, sees it. */
+/* Only of the numbers with which the program reckons: what has others must not
+ * be worked with. */
+enum error_code check_numbers(struct db_tx *tx, struct check *check,
+                              struct error *err) MUST_USE;
+
+/* As `tx`, of `db`, sees it; where check_numbers() finds something, that is
+ * all. */
 enum error_code check_run(struct db *db, struct db_tx *tx, struct check *check,
                           struct error *err) MUST_USE;
 

@@ -17,18 +17,19 @@
 #include "store/store.h"
 
 #define RECORD_ROW_BITS 36
+#define RECORD_SOURCES_MAX (INT64_MAX >> RECORD_ROW_BITS)
 
 /* The keys of a source's records lie in [first, last]. */
 static inline int64_t
 record_first_key(int64_t source)
 {
-    return source << RECORD_ROW_BITS;
+    return (int64_t)((uint64_t)source << RECORD_ROW_BITS);
 }
 
 static inline int64_t
 record_last_key(int64_t source)
 {
-    return (source << RECORD_ROW_BITS) | ((INT64_C(1) << RECORD_ROW_BITS) - 1);
+    return record_first_key(source) | ((INT64_C(1) << RECORD_ROW_BITS) - 1);
 }
 
 /* The CSV text of the eight built-in columns, without a line end. */
