@@ -5,29 +5,6 @@
 /* The longest answer of a single object. */
 #define ANSWER_BYTES ((size_t)8 * 1024 * 1024)
 
-/* Is the charset parameter absent or UTF-8? */
-static bool
-is_utf8_type(struct str content_type)
-{
-    struct str rest = content_type;
-
-    (void)str_cut(&rest, ';');
-    while (rest.at != NULL) {
-        struct str value = str_cut(&rest, ';');
-        struct str name = str_trim(str_cut(&value, '='));
-
-        if (!str_eq_nocase(name, STR("charset")))
-            continue;
-        value = str_trim(value);
-        if (value.len >= 2 && value.at[0] == '"' &&
-            value.at[value.len - 1] == '"')
-            value = str_n(value.at + 1, value.len - 2);
-        return str_eq_nocase(value, STR("utf-8")) ||
-               str_eq_nocase(value, STR("utf8"));
-    }
-    return true;
-}
-
 static enum error_code
 check_media(const struct call *call, enum body_kind kind, struct error *err)
 {
@@ -37,7 +14,7 @@ check_media(const struct call *call, enum body_kind kind, struct error *err)
         ((http_media_is(type, "application/json") ||
           (kind == BODY_PATCH &&
            http_media_is(type, "application/json-patch+json"))) &&
-         is_utf8_type(type)))
+         http_charset_is_utf8(type)))
         return ERR_OK;
     return error_set(err, ERR_MEDIA_TYPE, NULL);
 }

@@ -161,31 +161,12 @@ message(struct jw *json, struct str locale, const char *origin,
     jw_object_end(json);
 }
 
-/* The first tag of Accept-Language, or "und". */
-static struct str
-request_locale(const struct call *call)
-{
-    struct str rest = http_header(&call->exchange->request, "Accept-Language");
-    struct str tag = str_cut(&rest, ',');
-
-    tag = str_trim(str_cut(&tag, ';'));
-    if (tag.len == 0 || tag.len > 35)
-        return STR("und");
-    for (size_t i = 0; i < tag.len; i++) {
-        char c = tag.at[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9') || c == '-'))
-            return STR("und");
-    }
-    return tag;
-}
-
 static void
 error_object(struct call *call, const struct error *err, struct jw *json)
 {
     char id[UUID_HEX];
-    struct str locale = request_locale(call);
+    struct str locale = http_language(
+        http_header(&call->exchange->request, "Accept-Language"));
     const char *text = call->text ? call->text : error_text(err);
 
     jw_object(json);

@@ -1,13 +1,12 @@
 #include "auth/authorize.h"
 
+#include "auth/pkce.h"
 #include "auth/signin.h"
 #include "auth/token_internal.h"
 #include "base/secret.h"
 #include "store/audit_store.h"
 #include "store/auth_store.h"
 #include "store/oauth_store.h"
-
-#define CHALLENGE_LEN 43 /* a SHA-256 in base64url */
 
 #define CONSOLE_TOKEN_SECONDS 900
 #define CONSOLE_REFRESH_SECONDS SESSION_SECONDS
@@ -83,16 +82,6 @@ is_registered(const struct client *client,
     return false;
 }
 
-static bool
-is_challenge(struct str text)
-{
-    char digest[CHALLENGE_LEN / 4 * 3 + 3];
-    size_t len;
-
-    return text.len == CHALLENGE_LEN && base64url_decode(text, digest, &len) &&
-           len == 32;
-}
-
 /* What is told to the client. */
 static enum error_code
 check(const struct authorize_request *request, struct authorization *to,
@@ -116,7 +105,7 @@ check(const struct authorize_request *request, struct authorization *to,
         !str_eq(request->challenge_method, STR("S256")))
         return grant_refuse(refusal, 302, "invalid_request",
                             "code_challenge_method must be S256");
-    if (request->challenge.len > 0 && !is_challenge(request->challenge))
+    if (request->challenge.len > 0 && !pkce_is_challenge(request->challenge))
         return grant_refuse(refusal, 302, "invalid_request",
                             "code_challenge is no SHA-256 in base64url");
     if (!scopes_narrow(to->client.scopes, request->scope, &to->scopes, &bad))

@@ -2,14 +2,12 @@
  * second time ends everything that came from it (RFC 9700 sections 2.1, 4.14).
  */
 #include "auth/claims.h"
+#include "auth/pkce.h"
 #include "auth/token_internal.h"
 #include "base/secret.h"
 #include "store/audit_store.h"
 #include "store/identity_store.h"
 #include "store/oauth_store.h"
-
-#define VERIFIER_MIN 43 /* characters, RFC 7636 section 4.1 */
-#define VERIFIER_MAX 128
 
 /* One write. A refusal may go with changes that must stay, a revocation, so
  * the work itself succeeds and says here that it refused. */
@@ -57,23 +55,6 @@ revoke(struct db_tx *tx, struct redeem *redeem, const char *event,
     if (rc == ERR_OK)
         rc = note(tx, redeem, event, identity, err);
     return rc == ERR_OK ? invalid_grant(redeem, why) : rc;
-}
-
-/* Does the verifier belong to the challenge (RFC 7636 section 4.6)? One
- * without the other is no: else a stolen code would do without. */
-static bool
-verifier_fits(struct str challenge, struct str verifier)
-{
-    char text[BASE64_SIZE(32)];
-    unsigned char digest[32];
-
-    if (challenge.at == NULL || verifier.len == 0)
-        return challenge.at == NULL && verifier.len == 0;
-    if (verifier.len < VERIFIER_MIN || verifier.len > VERIFIER_MAX)
-        return false;
-    secret_hash(verifier, digest);
-    return base64url_encode(digest, sizeof(digest), text) == challenge.len &&
-           secret_equal(text, challenge.at, challenge.len);
 }
 
 /* Who the tokens speak for, and for what. ERR_VALUE: refused. */
@@ -135,7 +116,7 @@ use_code(struct db_tx *tx, void *context, struct error *err)
     if (code.expires_ms <= with->now_ms)
         return invalid_grant(redeem, "Authorization code is expired");
     if (!str_eq(code.redirect_uri, with->request->redirect_uri) ||
-        !verifier_fits(code.challenge, with->request->code_verifier))
+        !pkce_fits(code.challenge, with->request->code_verifier))
         return invalid_grant(redeem, "Invalid authorization code");
 
     rc = fill_claims(tx, redeem, &code.identity_id, code.scopes,

@@ -218,8 +218,7 @@ is_bare(const struct setting *setting, const char *next)
 
 /* One "--name", "--name=value" or "--name" "value". */
 static enum error_code MUST_USE
-parse_flag(struct cli *cli, char **argv, int *at, const char *flags[SETTINGS],
-           struct error *err)
+parse_flag(struct cli *cli, char **argv, int *at, struct error *err)
 {
     struct str value = str_of(argv[*at] + 2);
     struct str name = str_cut(&value, '=');
@@ -250,19 +249,18 @@ parse_flag(struct cli *cli, char **argv, int *at, const char *flags[SETTINGS],
     bool repeats = option != NULL && option->many == OPTION_REPEATS;
 
     if (!repeats &&
-        (option ? cli_value(cli, option->name) : flags[number]) != NULL)
+        (option ? cli_value(cli, option->name) : cli->flags[number]) != NULL)
         return cli_wrong(cli, err, "--%.*s is given twice", STR_ARG(name));
     if (option != NULL)
         cli->given[cli->given_count++] = (struct cli_given){option, text};
     else
-        flags[number] = text;
+        cli->flags[number] = text;
     return ERR_OK;
 }
 
-static enum error_code MUST_USE
-parse(struct cli *cli, int argc, char **argv, struct error *err)
+enum error_code
+cli_parse(struct cli *cli, int argc, char **argv, struct error *err)
 {
-    const char *flags[SETTINGS] = {NULL};
     bool only_words = false;
     int at = 0;
     enum error_code rc = find_command(cli, argc, argv, &at, err);
@@ -285,7 +283,7 @@ parse(struct cli *cli, int argc, char **argv, struct error *err)
             buf_text(&cli->out, "nelm " NELM_VERSION "\n");
             return ERR_END;
         } else if (!only_words && strncmp(word, "--", 2) == 0) {
-            rc = parse_flag(cli, argv, &at, flags, err);
+            rc = parse_flag(cli, argv, &at, err);
             if (rc != ERR_OK)
                 return rc;
         } else if (!only_words && word[0] == '-' && word[1] != '\0') {
@@ -301,7 +299,7 @@ parse(struct cli *cli, int argc, char **argv, struct error *err)
             return cli_wrong(cli, err, "--%s is missing", o->name);
     if (cli->command->argument != NULL && cli->argument == NULL)
         return cli_wrong(cli, err, "%s is missing", cli->command->argument);
-    rc = settings_load(&cli->settings, flags, err);
+    rc = settings_load(&cli->settings, cli->flags, err);
     cli->usage = rc != ERR_OK;
     return rc;
 }
@@ -332,7 +330,7 @@ cli_main(int argc, char **argv)
     arena_init(&cli.arena, MAX_ARENA_BYTES);
     buf_init(&cli.out, MAX_OUT_BYTES);
     jw_init(&cli.json, &cli.out);
-    rc = parse(&cli, argc, argv, &err);
+    rc = cli_parse(&cli, argc, argv, &err);
     if (rc == ERR_OK) {
         rc = cli.command->run(&cli, &err);
     } else if (rc == ERR_END) {

@@ -53,8 +53,9 @@ struct cli_given {
 struct cli {
     const struct cli_command *command;
     struct settings settings;
-    struct arena arena;      /* for what lives as long as the command */
-    struct cli_given *given; /* in order */
+    const char *flags[SETTINGS]; /* of the settings, as they were given */
+    struct arena arena;          /* for what lives as long as the command */
+    struct cli_given *given;     /* in order */
     size_t given_count;
     const char *argument;
     struct db *db;  /* after cli_open() */
@@ -64,6 +65,12 @@ struct cli {
 };
 
 int cli_main(int argc, char **argv);
+
+/* Read the command line into `cli`, whose arena and `out` are ready, and load
+ * the settings. ERR_END with a text in `out` that is all that was asked for;
+ * ERR_VALUE for a wrong command line. */
+enum error_code cli_parse(struct cli *cli, int argc, char **argv,
+                          struct error *err) MUST_USE;
 
 /* The text of a flag, NULL when it was not given ("" for a switch). */
 const char *cli_value(const struct cli *cli, const char *option);

@@ -34,6 +34,86 @@ http_media_is(struct str content_type, const char *type)
     return str_eq_nocase(str_trim(str_cut(&rest, ';')), str_of(type));
 }
 
+struct str
+http_parameter(struct str *rest, struct str *ret_name)
+{
+    const struct str all = *rest;
+    bool quoted = false;
+    size_t end = 0;
+
+    for (; end < all.len; end++) {
+        char c = all.at[end];
+
+        if (quoted && c == '\\' && end + 1 < all.len)
+            end++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (c == ';' && !quoted)
+            break;
+    }
+    *rest = end < all.len ? str_n(all.at + end + 1, all.len - end - 1)
+                          : (struct str){NULL, 0};
+    struct str value = str_n(all.at, end);
+
+    *ret_name = str_trim(str_cut(&value, '='));
+    return str_trim(value);
+}
+
+struct str
+http_unquote(struct str value, char *to)
+{
+    size_t len = 0;
+
+    if (value.len < 2 || value.at[0] != '"' || value.at[value.len - 1] != '"')
+        return value;
+    for (size_t i = 1; i < value.len - 1; i++) {
+        if (value.at[i] == '\\' && i + 1 < value.len - 1 &&
+            (value.at[i + 1] == '"' || value.at[i + 1] == '\\'))
+            i++;
+        to[len++] = value.at[i];
+    }
+    return str_n(to, len);
+}
+
+bool
+http_charset_is_utf8(struct str content_type)
+{
+    struct str rest = content_type, name;
+    char text[8];
+
+    (void)str_cut(&rest, ';');
+    while (rest.at != NULL) {
+        struct str value = http_parameter(&rest, &name);
+
+        if (!str_eq_nocase(name, STR("charset")))
+            continue;
+        if (value.len > sizeof(text))
+            return false;
+        value = http_unquote(value, text);
+        return str_eq_nocase(value, STR("utf-8")) ||
+               str_eq_nocase(value, STR("utf8"));
+    }
+    return true;
+}
+
+struct str
+http_language(struct str accept_language)
+{
+    struct str tag = str_cut(&accept_language, ',');
+
+    tag = str_trim(str_cut(&tag, ';'));
+    if (tag.len == 0 || tag.len > 35)
+        return STR("und");
+    for (size_t i = 0; i < tag.len; i++) {
+        char c = tag.at[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              (c >= '0' && c <= '9') || c == '-'))
+            return STR("und");
+    }
+    return tag;
+}
+
 void
 http_response_init(struct http_response *response, struct arena *arena)
 {

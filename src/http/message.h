@@ -65,6 +65,21 @@ struct str http_query(const struct http_request *request, const char *name);
  * and parameters. */
 bool http_media_is(struct str content_type, const char *type);
 
+/* Its charset parameter is absent or UTF-8? */
+bool http_charset_is_utf8(struct str content_type);
+
+/* Take "name=value" off a header value's parameters; the value keeps its
+ * quotes. Call while rest->at is not NULL. */
+struct str http_parameter(struct str *rest, struct str *ret_name);
+
+/* Drop the quotes around a value; `to` has room for it and may be where it is.
+ * A backslash counts only before a quote or a backslash: some clients send
+ * Windows paths as they are. */
+struct str http_unquote(struct str value, char *to);
+
+/* The first tag of an Accept-Language value, "und" where that is none. */
+struct str http_language(struct str accept_language);
+
 #define HTTP_MAX_RESPONSE_HEADERS 32
 
 struct http_response {

@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "http/message.h"
+
 #define BUFFER_BYTES (32 * 1024)
 #define MAX_HEAD_BYTES (8 * 1024)
 #define MAX_PADDING 256 /* blanks behind a boundary */
@@ -20,51 +22,6 @@ struct multipart {
     char buf[BUFFER_BYTES];
 };
 
-/* Take "name=value" off a header value's parameters; the value keeps its
- * quotes. Call while rest->at is not NULL. */
-static struct str
-next_parameter(struct str *rest, struct str *ret_name)
-{
-    const struct str all = *rest;
-    bool quoted = false;
-    size_t end = 0;
-
-    for (; end < all.len; end++) {
-        char c = all.at[end];
-
-        if (quoted && c == '\\' && end + 1 < all.len)
-            end++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (c == ';' && !quoted)
-            break;
-    }
-    *rest = end < all.len ? str_n(all.at + end + 1, all.len - end - 1)
-                          : (struct str){NULL, 0};
-    struct str value = str_n(all.at, end);
-
-    *ret_name = str_trim(str_cut(&value, '='));
-    return str_trim(value);
-}
-
-/* Drop the quotes around a value. A backslash counts only before a quote or
- * a backslash: some clients send Windows paths as they are. */
-static struct str
-unquote(struct str value, char *to)
-{
-    size_t len = 0;
-
-    if (value.len < 2 || value.at[0] != '"' || value.at[value.len - 1] != '"')
-        return value;
-    for (size_t i = 1; i < value.len - 1; i++) {
-        if (value.at[i] == '\\' && i + 1 < value.len - 1 &&
-            (value.at[i + 1] == '"' || value.at[i + 1] == '\\'))
-            i++;
-        to[len++] = value.at[i];
-    }
-    return str_n(to, len);
-}
-
 bool
 multipart_boundary(struct str content_type, char to[MAX_BOUNDARY + 1])
 {
@@ -75,13 +32,13 @@ multipart_boundary(struct str content_type, char to[MAX_BOUNDARY + 1])
                        STR("multipart/form-data")))
         return false;
     while (rest.at != NULL) {
-        struct str value = next_parameter(&rest, &name);
+        struct str value = http_parameter(&rest, &name);
 
         if (!str_eq_nocase(name, STR("boundary")))
             continue;
         if (value.len > MAX_BOUNDARY + 2)
             return false;
-        value = unquote(value, text);
+        value = http_unquote(value, text);
         if (value.len < 1 || value.len > MAX_BOUNDARY ||
             value.at[value.len - 1] == ' ')
             return false;
@@ -243,16 +200,16 @@ disposition(struct str value, struct multipart_part *part)
 
     str_cut(&rest, ';');
     while (rest.at != NULL) {
-        struct str text = next_parameter(&rest, &name);
+        struct str text = http_parameter(&rest, &name);
         /* In place: unquoting only makes it shorter, and both point into our
          * own buffer. */
         char *to = (char *)(uintptr_t)text.at;
 
         if (str_eq_nocase(name, STR("name")) && part->name.at == NULL)
-            part->name = unquote(text, to);
+            part->name = http_unquote(text, to);
         else if (str_eq_nocase(name, STR("filename")) &&
                  part->filename.at == NULL)
-            part->filename = unquote(text, to);
+            part->filename = http_unquote(text, to);
     }
 }
 

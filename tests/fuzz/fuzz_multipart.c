@@ -1,9 +1,11 @@
 /* The first byte says into what pieces the rest is cut; how it is cut must
- * not matter. */
+ * not matter. The rest is also a Content-Type: its boundary is found again in
+ * quotes, and what is quoted before its parameters is none of them. */
 #include <string.h>
 
 #include "base/buf.h"
 #include "fuzz.h"
+#include "http/message.h"
 #include "http/multipart.h"
 
 static void
@@ -67,10 +69,61 @@ read_form(struct str text, size_t piece, struct buf *out)
     return rc;
 }
 
+/* `type` ends where its parameters begin, `added` comes between. */
+static struct str
+with(struct buf *to, struct str text, const char *added)
+{
+    struct str parameters = text, type = str_cut(&parameters, ';');
+
+    buf_clear(to);
+    buf_str(to, type);
+    buf_text(to, added);
+    if (parameters.at != NULL) {
+        buf_char(to, ';');
+        buf_str(to, parameters);
+    }
+    FUZZ_CHECK(!to->failed);
+    return buf_view(to);
+}
+
+static void
+check_type(struct str text)
+{
+    static const char quoted[] = ";a=\"\\\";boundary=z;charset=z;\"";
+    char boundary[71], again[71];
+    CLEANUP(buf_done) struct buf type;
+    bool form = http_media_is(text, "multipart/form-data");
+    bool found = multipart_boundary(text, boundary);
+    bool utf8 = http_charset_is_utf8(text);
+
+    buf_init(&type, text.len + 300);
+    with(&type, text, quoted);
+    FUZZ_CHECK(http_media_is(buf_view(&type), "multipart/form-data") == form);
+    FUZZ_CHECK(http_charset_is_utf8(buf_view(&type)) == utf8);
+    FUZZ_CHECK(multipart_boundary(buf_view(&type), again) == found);
+    FUZZ_CHECK(!found || strcmp(boundary, again) == 0);
+    FUZZ_CHECK(http_charset_is_utf8(with(&type, text, "; CharSet=\"utf-8\"")));
+    FUZZ_CHECK(!http_charset_is_utf8(with(&type, text, ";charset=latin1")));
+    if (!found)
+        return;
+    FUZZ_CHECK(form && strlen(boundary) >= 1 && strlen(boundary) <= 70);
+    buf_clear(&type);
+    buf_text(&type, "Multipart/Form-Data; BOUNDARY=\"");
+    for (const char *at = boundary; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\')
+            buf_char(&type, '\\');
+        buf_char(&type, *at);
+    }
+    buf_char(&type, '"');
+    /* A client that escapes so much writes more than is read. */
+    if (type.len <= strlen("Multipart/Form-Data; BOUNDARY=") + 72)
+        FUZZ_CHECK(multipart_boundary(buf_view(&type), again) &&
+                   strcmp(boundary, again) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char boundary[71];
     struct buf whole, cut;
 
     if (size == 0)
@@ -83,7 +136,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(str_eq(buf_view(&whole), buf_view(&cut)));
     buf_done(&whole);
     buf_done(&cut);
-    if (multipart_boundary(text, boundary))
-        FUZZ_CHECK(strlen(boundary) >= 1 && strlen(boundary) <= 70);
+    check_type(text);
     return 0;
 }
