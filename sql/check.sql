@@ -248,6 +248,21 @@ SELECT 'source ' || s.number || ': ' || (s.next_row - 1 - s.record_count)
  GROUP BY s.number, s.next_row, s.record_count
 HAVING COUNT(h.key) <> s.next_row - 1 - s.record_count;
 
+-- name: check_gone
+-- Each deletion is counted in its segment.
+SELECT 'source ' || (segment / 67108864) || ': ' || SUM(counted)
+       || ' records are counted as gone from rows '
+       || (segment % 67108864 * 1024) || ' on, and its history has deleted '
+       || SUM(deleted), NULL, ''
+  FROM (SELECT segment, gone AS counted, 0 AS deleted
+          FROM record_gone
+         UNION ALL
+        SELECT key / 1024, 0, 1
+          FROM record_history
+         WHERE change = 'D') AS both_of
+ GROUP BY segment
+HAVING SUM(counted) <> SUM(deleted);
+
 -- name: check_after_delete
 SELECT 'record ' || h.key || ': its history goes on in revision ' || h.revision
        || ' after it was deleted in revision ' || d.revision, NULL, ''

@@ -20,6 +20,11 @@ UPDATE record
 -- name: record_delete     role: writer
 DELETE FROM record WHERE key = $1;
 
+-- name: record_gone_add     role: writer
+-- in:   $1 segment: one more of its records is gone
+INSERT INTO record_gone (segment, gone) VALUES ($1, 1)
+ON CONFLICT (segment) DO UPDATE SET gone = record_gone.gone + 1;
+
 -- name: record_change_insert     role: writer
 INSERT INTO record_change (source, revision, at_ms, actor, request_id, link,
                            hash)
@@ -119,3 +124,11 @@ SELECT key, id, source, account_name, first_name, last_name, phone, email,
  WHERE key BETWEEN $1 AND $2
  ORDER BY key
  LIMIT $3 OFFSET $4;
+
+-- name: record_gone
+-- in:   $1, $2 first and last segment
+-- rows: those of which records are gone, in order, and how many
+SELECT segment, gone
+  FROM record_gone
+ WHERE segment BETWEEN $1 AND $2
+ ORDER BY segment;

@@ -124,6 +124,10 @@ SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS BIGINT), id
 -- in:   $1, $2 first and last key
 DELETE FROM record WHERE key BETWEEN $1 AND $2;
 
+-- name: source_delete_gone     role: writer
+-- in:   $1, $2 first and last segment
+DELETE FROM record_gone WHERE segment BETWEEN $1 AND $2;
+
 -- name: source_delete_history     role: writer
 DELETE FROM record_history WHERE source = $1;
 

@@ -33,7 +33,7 @@ void export_header(const struct schema *schema, unsigned variant,
 
 /* The rows of a source in pieces: a segment is a range of so many keys, so
  * where one ends is the same on every node and after every change. */
-#define EXPORT_SEGMENT_BITS 10
+#define EXPORT_SEGMENT_BITS RECORD_SEGMENT_BITS
 #define EXPORT_HEAD (-1) /* the header line's number; rows begin with 0 */
 
 static inline int64_t

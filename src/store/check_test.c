@@ -235,6 +235,9 @@ static const struct {
      "DELETE FROM record_history "
      "WHERE change = 'D'",
      "source 1: 1 created records are gone and its history has deleted 0\n"},
+    {"a deletion that is not counted", "DELETE FROM record_gone",
+     "source 1: 0 records are counted as gone from rows 0 on, and its history "
+     "has deleted 1\n"},
     {"a record that came back",
      "UPDATE record SET key = key - 1 WHERE account_name = 'Cleo'",
      "record " KEY(8) " is there and its history says that revision 5 deleted "

@@ -235,9 +235,12 @@ record_delete(struct record_writer *writer, const struct record *record,
 
     db_int(query, 1, record->key);
     rc = run_one(query, err);
-    if (rc == ERR_OK)
-        writer->deleted++;
-    return rc;
+    if (rc != ERR_OK)
+        return rc;
+    writer->deleted++;
+    query = db_query(writer->tx, STMT_RECORD_GONE_ADD);
+    db_int(query, 1, record->key >> RECORD_SEGMENT_BITS);
+    return db_run(query, NULL, err);
 }
 
 /* One row of history for everything that was created. */
@@ -623,23 +626,80 @@ is_page(const struct list_query *list, struct str *ret_source)
     return true;
 }
 
-/* Where no record was deleted, keys tell which rows to skip. */
+/* A key of the source, and how many of its records from there on are left out.
+ */
+struct place {
+    int64_t key, skip;
+};
+
+/* Where is the record that has `offset` others of its source before it? Every
+ * key was given to a record, and record_gone says how many are gone, so all but
+ * the last segment before it is counted and not walked over. */
+static enum error_code
+find_place(struct db_tx *tx, const struct source *source, int64_t offset,
+           struct place *ret, struct error *err)
+{
+    const int64_t base = record_first_key(source->number);
+    const int64_t missing = source->next_row - 1 - source->record_count;
+    struct place place = {base + 1 + offset, 0};
+    int64_t before = 0; /* gone from the segments so far */
+    enum error_code rc;
+
+    if (missing == 0) {
+        *ret = place;
+        return ERR_OK;
+    }
+    if (offset >> RECORD_SEGMENT_BITS == 0) { /* a walk that short is cheaper */
+        *ret = (struct place){base + 1, offset};
+        return ERR_OK;
+    }
+    struct db_query *query = db_query(tx, STMT_RECORD_GONE);
+
+    db_int(query, 1, base >> RECORD_SEGMENT_BITS);
+    db_int(query, 2, record_last_key(source->number) >> RECORD_SEGMENT_BITS);
+    while ((rc = db_step(query, err)) == ERR_OK) {
+        int64_t segment = db_col_int(query, 0), gone = db_col_int(query, 1);
+        int64_t first = MAX(segment << RECORD_SEGMENT_BITS, base + 1);
+        int64_t behind = (segment + 1) << RECORD_SEGMENT_BITS;
+        int64_t rank = first - (base + 1) - before; /* of the first one in it */
+
+        before += gone;
+        if (rank > offset)
+            continue;
+        int64_t there = behind - first - gone;
+
+        /* Behind it no record is gone until the next segment of the list. */
+        place = offset - rank < there
+                    ? (struct place){first, offset - rank}
+                    : (struct place){behind + offset - rank - there, 0};
+    }
+    db_end(query);
+    if (rc != ERR_END)
+        return rc;
+    /* A server of an older version that was left running does not count. */
+    *ret = before == missing ? place : (struct place){base + 1, offset};
+    return ERR_OK;
+}
+
 static enum error_code
 visit_page(struct db_tx *tx, const struct source *source,
            const struct list_query *list, struct arena *scratch,
            record_visit *visit, void *context, struct error *err)
 {
-    bool whole = source->record_count == source->next_row - 1;
-    int64_t first = record_first_key(source->number) + 1;
+    struct place place;
+    enum error_code rc;
 
     if (list->offset >= source->record_count)
         return ERR_OK;
+    rc = find_place(tx, source, list->offset, &place, err);
+    if (rc != ERR_OK)
+        return rc;
     struct db_query *query = db_query(tx, STMT_RECORD_PAGE);
 
-    db_int(query, 1, whole ? first + list->offset : first);
+    db_int(query, 1, place.key);
     db_int(query, 2, record_last_key(source->number));
     db_int(query, 3, list->limit);
-    db_int(query, 4, whole ? 0 : list->offset);
+    db_int(query, 4, place.skip);
     return visit_records(query, &source->source_id, scratch, visit, context,
                          err);
 }

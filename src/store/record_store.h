@@ -18,6 +18,7 @@
 
 #define RECORD_ROW_BITS 36
 #define RECORD_SOURCES_MAX (INT64_MAX >> RECORD_ROW_BITS)
+#define RECORD_SEGMENT_BITS 10 /* of a key: what is counted together */
 
 /* The keys of a source's records lie in [first, last]. */
 static inline int64_t
@@ -156,9 +157,9 @@ enum error_code record_changed(struct db_tx *tx, const struct source *source,
 /* Records of the sources that `manager` manages; NULL: of all sources; the
  * list's filter may name some. Filter and sort fields of contract section 7.
  * Unsorted, the records of one source come in the order of the CSV, and a page
- * costs the same at any offset while none was deleted; those of several come in
- * the order of their ids, which is that of their creation. The count reads the
- * counters of the sources. */
+ * costs the same at any offset, but for reading how many are gone from each
+ * segment; those of several come in the order of their ids, which is that of
+ * their creation. The count reads the counters of the sources. */
 typedef bool record_visit(void *context, const struct record *record,
                           const struct uuid *source_id);
 enum error_code record_list(struct db_tx *tx, const struct uuid *manager,

@@ -4,10 +4,13 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "store/fixture.h"
+#include "store/row.h"
 
 #define NOW 1600000000000
 
@@ -28,7 +31,8 @@ make_source(struct db_tx *tx, void *context, struct error *err)
 {
     struct source *source = context;
 
-    source->name = STR("Retail");
+    if (source->name.at == NULL)
+        source->name = STR("Retail");
     source->description = STR("");
     clock_set_for_test(1); /* before all changes */
     enum error_code rc = source_insert(tx, source, err);
@@ -530,6 +534,282 @@ times_of_a_source_do_not_go_back(void **state)
     assert_true(record.modified_ms == NOW);
 }
 
+/* ---- pages behind deleted records ------------------------------------ */
+
+#define DELETED_AT_ONCE 400
+#define SEGMENT (1 << RECORD_SEGMENT_BITS)
+
+struct crowd {
+    struct fixture *f;
+    struct source source[2]; /* neighbours */
+    int64_t *keys[2];        /* of their records, in order */
+    int64_t count[2];
+    unsigned random, names;
+};
+
+static unsigned
+any(struct crowd *crowd, int64_t below)
+{
+    crowd->random = crowd->random * 1103515245 + 12345;
+    return (crowd->random >> 8) % (unsigned)below;
+}
+
+static void
+crowd_grow(struct crowd *crowd, int which, size_t by)
+{
+    struct record *records = calloc(by, sizeof(*records));
+    char(*names)[16] = calloc(by, sizeof(*names));
+    struct change c = {.source = crowd->source[which].number,
+                       .now_ms = NOW,
+                       .records = records,
+                       .creates = by};
+
+    assert_true(records != NULL && names != NULL);
+    for (size_t i = 0; i < by; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%u", crowd->names++);
+        records[i] = jon;
+        records[i].text[FIELD_ACCOUNT_NAME] = str_of(names[i]);
+    }
+    fixture_write(crowd->f, change, &c);
+    crowd->keys[which] = realloc(crowd->keys[which],
+                                 ((size_t)crowd->count[which] + by) *
+                                     sizeof(int64_t));
+    assert_non_null(crowd->keys[which]);
+    for (size_t i = 0; i < by; i++)
+        crowd->keys[which][crowd->count[which]++] = records[i].key;
+    free(names);
+    free(records);
+}
+
+/* `by` records that follow each other go. */
+static void
+crowd_shrink(struct crowd *crowd, int which, int64_t at, int64_t by)
+{
+    int64_t *keys = crowd->keys[which];
+    struct record *records = calloc((size_t)by, sizeof(*records));
+    struct change c = {.source = crowd->source[which].number,
+                       .now_ms = NOW,
+                       .records = records,
+                       .deletes = (size_t)by};
+
+    assert_non_null(records);
+    for (int64_t i = 0; i < by; i++)
+        records[i].key = keys[at + i];
+    fixture_write(crowd->f, change, &c);
+    crowd->count[which] -= by;
+    memmove(keys + at, keys + at + by,
+            (size_t)(crowd->count[which] - at) * sizeof(*keys));
+    free(records);
+}
+
+struct page {
+    const int64_t *next;
+    int64_t rows;
+};
+
+static bool
+is_next(void *context, const struct record *record,
+        const struct uuid *source_id UNUSED)
+{
+    struct page *page = context;
+
+    assert_int_equal(record->key, *page->next++);
+    page->rows++;
+    return true;
+}
+
+static void
+crowd_page(struct crowd *crowd, int which, int64_t offset)
+{
+    CLEANUP(arena_done) struct arena scratch;
+    char id[UUID_HEX];
+    struct str value = str_of(uuid_hex(&crowd->source[which].source_id, id));
+    struct filter filter = {.kind = FILTER_TEST,
+                            .field = STR("sourceId"),
+                            .op = OP_EQ,
+                            .values = &value,
+                            .value_count = 1};
+    struct list_query list = {
+        .limit = 1 + any(crowd, 8), .offset = offset, .filter = &filter};
+    struct page page = {.next = crowd->keys[which] + offset};
+
+    arena_init(&scratch, 1 << 16);
+    fixture_check(crowd->f,
+                  record_list(fixture_read(crowd->f), NULL, &list, &scratch,
+                              is_next, &page, &crowd->f->err));
+    assert_int_equal(page.rows,
+                     MAX(0, MIN(list.limit, crowd->count[which] - offset)));
+}
+
+static void
+crowd_pages(struct crowd *crowd)
+{
+    for (int which = 0; which < 2; which++) {
+        int64_t count = crowd->count[which];
+
+        crowd_page(crowd, which, 0);
+        crowd_page(crowd, which, count);
+        crowd_page(crowd, which, count - 1);
+        for (int i = 0; i < 20; i++)
+            crowd_page(crowd, which, any(crowd, count));
+        /* Around the ends of segments, as the keys have them. */
+        for (int64_t i = 1; i < count; i++)
+            if (crowd->keys[which][i] / SEGMENT !=
+                crowd->keys[which][i - 1] / SEGMENT) {
+                crowd_page(crowd, which, i - 1);
+                crowd_page(crowd, which, i);
+            }
+    }
+}
+
+static void
+crowd_init(struct crowd *crowd, struct fixture *f)
+{
+    *crowd = (struct crowd){.f = f, .random = 7};
+    fixture_init(f);
+    for (int which = 0; which < 2; which++) {
+        crowd->source[which].name = which ? STR("Right") : STR("Left");
+        fixture_write(f, make_source, &crowd->source[which]);
+        crowd_grow(crowd, which, 5 * SEGMENT + 100);
+    }
+}
+
+static void
+crowd_done(struct crowd *crowd)
+{
+    free(crowd->keys[0]);
+    free(crowd->keys[1]);
+}
+
+static void
+pages_are_those_of_a_plain_offset_whatever_was_deleted(void **state)
+{
+    FIXTURE f;
+    struct crowd crowd;
+
+    (void)state;
+    crowd_init(&crowd, &f);
+    crowd_pages(&crowd);
+    for (int round = 0; round < 30; round++) {
+        int which = (int)any(&crowd, 2);
+        int64_t by = 1 + any(&crowd, round % 3 ? 3 : DELETED_AT_ONCE);
+
+        crowd_shrink(&crowd, which, any(&crowd, crowd.count[which] - by), by);
+        if (round % 5 == 0)
+            crowd_grow(&crowd, which, 1 + any(&crowd, 300));
+        crowd_pages(&crowd);
+    }
+    /* Whole segments, first and last ones too. */
+    crowd_shrink(&crowd, 0, 0, 2 * SEGMENT);
+    crowd_pages(&crowd);
+    crowd_shrink(&crowd, 1, crowd.count[1] - 2 * SEGMENT, 2 * SEGMENT);
+    crowd_pages(&crowd);
+    crowd_grow(&crowd, 1, SEGMENT);
+    crowd_shrink(&crowd, 0, 700, crowd.count[0] - 710);
+    crowd_pages(&crowd);
+    crowd_done(&crowd);
+}
+
+static enum error_code
+forget_source(struct db_tx *tx, void *context, struct error *err)
+{
+    return source_delete(tx, *(int64_t *)context, err);
+}
+
+static enum error_code
+count_gone(struct db_tx *tx, void *context, struct error *err)
+{
+    return read_number(
+        db_query_text(tx, "SELECT COALESCE(SUM(gone), 0) FROM record_gone"),
+        context, err);
+}
+
+static void
+deletions_are_counted_until_their_source_goes(void **state)
+{
+    FIXTURE f;
+    struct crowd crowd;
+    int64_t gone;
+
+    (void)state;
+    crowd_init(&crowd, &f);
+    crowd_shrink(&crowd, 0, 1000, 100);
+    crowd_shrink(&crowd, 1, 1000, 30);
+    fixture_write(&f, count_gone, &gone);
+    assert_int_equal(gone, 130);
+    fixture_write(&f, forget_source, &crowd.source[0].number);
+    fixture_write(&f, count_gone, &gone);
+    assert_int_equal(gone, 30);
+    crowd_done(&crowd);
+}
+
+static enum error_code
+drop_counts(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    return db_run(db_query_text(tx, "DELETE FROM record_gone"), NULL, err);
+}
+
+/* As a server of an older version leaves them that was not stopped. */
+static void
+pages_are_right_without_the_counts(void **state)
+{
+    FIXTURE f;
+    struct crowd crowd;
+
+    (void)state;
+    crowd_init(&crowd, &f);
+    crowd_shrink(&crowd, 0, 1000, 100);
+    fixture_write(&f, drop_counts, NULL);
+    crowd_shrink(&crowd, 0, 3000, 100);
+    crowd_pages(&crowd);
+    crowd_done(&crowd);
+}
+
+static enum error_code
+add_deletions(struct db_tx *tx, void *context UNUSED, struct error *err)
+{
+    return db_run(db_query_text(tx,
+                                "INSERT INTO record_history"
+                                " (source, revision, key, last_key, change)"
+                                " VALUES (1, 2, 68719476737, 68719476737, 'D'),"
+                                " (1, 3, 68719477759, 68719477759, 'D'),"
+                                " (1, 4, 68719477760, 68719477760, 'D'),"
+                                " (1, 5, 68719477761, 68719477761, 'U')"),
+                  NULL, err);
+}
+
+static enum error_code
+gone_of(struct db_tx *tx, void *context, struct error *err)
+{
+    int64_t *gone = context; /* of the first two segments */
+    struct db_query *query = db_query(tx, STMT_RECORD_GONE);
+    enum error_code rc;
+
+    db_int(query, 1, record_first_key(1) >> RECORD_SEGMENT_BITS);
+    db_int(query, 2, record_last_key(1) >> RECORD_SEGMENT_BITS);
+    while ((rc = db_step(query, err)) == ERR_OK)
+        gone[db_col_int(query, 0) % 2] += db_col_int(query, 1);
+    db_end(query);
+    return rc == ERR_END ? ERR_OK : rc;
+}
+
+static void
+upgrade_counts_the_deletions_that_are_there(void **state)
+{
+    FIXTURE f = {.scratch = scratch_make()};
+    int64_t gone[2] = {0};
+
+    (void)state;
+    arena_init(&f.arena, 1 << 10);
+    fixture_check(&f, store_open(f.scratch.url, true, &f.db, &f.err));
+    fixture_check(&f, migrate_make(f.db, 6, &f.err));
+    fixture_write(&f, add_deletions, NULL);
+    fixture_check(&f, migrate_run(f.db, NULL, NULL, &f.err));
+    fixture_write(&f, gone_of, gone);
+    assert_int_equal(gone[0], 2);
+    assert_int_equal(gone[1], 1);
+}
+
 int
 main(void)
 {
@@ -544,6 +824,11 @@ main(void)
         cmocka_unit_test(record_update_and_delete_need_the_record),
         cmocka_unit_test(record_history_keeps_what_was_before),
         cmocka_unit_test(times_of_a_source_do_not_go_back),
+        cmocka_unit_test(
+            pages_are_those_of_a_plain_offset_whatever_was_deleted),
+        cmocka_unit_test(deletions_are_counted_until_their_source_goes),
+        cmocka_unit_test(pages_are_right_without_the_counts),
+        cmocka_unit_test(upgrade_counts_the_deletions_that_are_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

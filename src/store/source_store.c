@@ -321,6 +321,12 @@ source_delete(struct db_tx *tx, int64_t source, struct error *err)
     db_int(query, 1, record_first_key(source));
     db_int(query, 2, record_last_key(source));
     rc = db_run(query, NULL, err);
+    if (rc != ERR_OK)
+        return rc;
+    query = db_query(tx, STMT_SOURCE_DELETE_GONE);
+    db_int(query, 1, record_first_key(source) >> RECORD_SEGMENT_BITS);
+    db_int(query, 2, record_last_key(source) >> RECORD_SEGMENT_BITS);
+    rc = db_run(query, NULL, err);
 
     for (size_t i = 0; rc == ERR_OK && i < COUNT(by_number); i++) {
         query = db_query(tx, by_number[i]);

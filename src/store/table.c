@@ -64,6 +64,8 @@ const struct table table_list[] = {
     {.name = "record_history", .keys = 3, .column = {
         INT("source"), INT("revision"), INT("key"), INT("last_key"),
         TEXT("change"), BLOB("record_id"), TEXT("line"), TEXT("custom")}},
+    {.name = "record_gone", .keys = 1, .column = {
+        INT("segment"), INT("gone")}},
     {.name = "audit", .keys = 1, .numbers = true, .column = {
         INT("number"), INT("at_ms"), TEXT("event"), BLOB("actor"),
         BLOB("request_id"), BLOB("object_id"), INT("source"), TEXT("detail"),
