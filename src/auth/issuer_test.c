@@ -1,7 +1,6 @@
 #include "auth/issuer.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #include "auth/fetch.h"
 #include "auth/jwt.h"
@@ -23,15 +22,6 @@ static EVP_PKEY *p256;
 
 static const char right_configuration[] = "{\"issuer\":\"" ISSUER
                                           "\",\"jwks_uri\":\"" KEYS_URL "\"}";
-
-static void
-pause_ms(long ms)
-{
-    const struct timespec time = {.tv_sec = ms / 1000,
-                                  .tv_nsec = ms % 1000 * 1000000};
-
-    nanosleep(&time, NULL);
-}
 
 static enum error_code
 answer(const char *url, struct str authorities UNUSED, atomic_bool *stop,
@@ -58,7 +48,7 @@ answer(const char *url, struct str authorities UNUSED, atomic_bool *stop,
     }
     pthread_mutex_unlock(&remote.lock);
     while (slow && !atomic_load(stop)) {
-        pause_ms(1);
+        fixture_pause(1);
         pthread_mutex_lock(&remote.lock);
         slow = remote.slow;
         pthread_mutex_unlock(&remote.lock);
@@ -115,28 +105,13 @@ start(int64_t ask_ms, int64_t stale_ms)
     return issuer;
 }
 
-struct caller {
-    struct issuer_waiter waiter;
-    atomic_bool woken;
-};
-
-static void
-wake(struct issuer_waiter *waiter)
-{
-    struct caller *caller = (struct caller *)((char *)waiter -
-                                              offsetof(struct caller, waiter));
-
-    atomic_store(&caller->woken, true);
-}
-
 static enum error_code
-ask_once(struct issuer *issuer, const char *kid, struct caller *caller)
+ask_once(struct issuer *issuer, const char *kid, struct fixture_caller *caller)
 {
     struct outside token = {.alg = jwk_alg_find("ES256"), .kid = str_of(kid)};
     CLEANUP(jwks_unref) struct jwks *keys = NULL;
 
-    caller->waiter = (struct issuer_waiter){.wake = wake};
-    atomic_store(&caller->woken, false);
+    fixture_ask(caller);
     enum error_code rc = issuer_key(issuer, &token, &caller->waiter, &keys,
                                     NULL);
 
@@ -150,12 +125,11 @@ ask_once(struct issuer *issuer, const char *kid, struct caller *caller)
 static enum error_code
 get_key(struct issuer *issuer, const char *kid)
 {
-    struct caller caller;
+    struct fixture_caller caller;
     enum error_code rc;
 
     while ((rc = ask_once(issuer, kid, &caller)) == ERR_LATER)
-        while (!atomic_load(&caller.woken))
-            pause_ms(1);
+        fixture_wait(&caller);
     return rc;
 }
 
@@ -197,7 +171,7 @@ made_up_keys_do_not_make_us_ask(void **state UNUSED)
 {
     set_remote(right_configuration, "one", false);
     struct issuer *issuer = start(3600000, 3600000);
-    struct caller caller;
+    struct fixture_caller caller;
 
     assert_int_equal(get_key(issuer, "one"), ERR_OK);
     for (int i = 0; i < 1000; i++)
@@ -217,17 +191,15 @@ old_keys_are_used_while_it_is_away_and_not_for_ever(void **state UNUSED)
     assert_int_equal(get_key(issuer, "one"), ERR_OK);
     set_remote(right_configuration, NULL, false);
 
-    struct caller caller;
+    struct fixture_caller caller;
 
     assert_int_equal(ask_once(issuer, "two", &caller), ERR_LATER);
-    while (!atomic_load(&caller.woken))
-        pause_ms(1);
+    fixture_wait(&caller);
     assert_string_equal(remote.why, "nobody answers");
     assert_int_equal(get_key(issuer, "one"), ERR_OK);
-    pause_ms(450);
+    fixture_pause(450);
     assert_int_equal(ask_once(issuer, "one", &caller), ERR_LATER);
-    while (!atomic_load(&caller.woken))
-        pause_ms(1);
+    fixture_wait(&caller);
     assert_true(counted(&issuer_stats(issuer)->failures) >= 2);
     issuer_free(issuer);
 }
@@ -247,7 +219,7 @@ what_cannot_be_found_out_is_not_the_callers_fault(void **state UNUSED)
 static void
 all_who_wait_are_woken_by_one_fetch(void **state UNUSED)
 {
-    static struct caller callers[100];
+    static struct fixture_caller callers[100];
 
     set_remote(right_configuration, "one", true);
     struct issuer *issuer = start(3600000, 3600000);
@@ -256,8 +228,7 @@ all_who_wait_are_woken_by_one_fetch(void **state UNUSED)
         assert_int_equal(ask_once(issuer, "one", &callers[i]), ERR_LATER);
     set_remote(right_configuration, "one", false);
     for (size_t i = 0; i < COUNT(callers); i++)
-        while (!atomic_load(&callers[i].woken))
-            pause_ms(1);
+        fixture_wait(&callers[i]);
     assert_int_equal(get_key(issuer, "one"), ERR_OK);
     assert_int_equal(times_asked(), 1);
     issuer_free(issuer);
@@ -266,7 +237,7 @@ all_who_wait_are_woken_by_one_fetch(void **state UNUSED)
 static void
 stopping_does_not_wait_for_it(void **state UNUSED)
 {
-    struct caller caller;
+    struct fixture_caller caller;
 
     set_remote(right_configuration, "one", true);
     struct issuer *issuer = start(0, 3600000);

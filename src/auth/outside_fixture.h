@@ -1,6 +1,6 @@
 /*
  * outside_fixture.h - an issuer for tests: keys, their JWKs, tokens signed
- * with them.
+ * with them; and a call that waits for its keys.
  *
  * Memory:  texts are made with malloc: free().
  * Errors:  a failed assertion of cmocka.
@@ -20,9 +20,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "auth/issuer.h"
 #include "auth/jwks.h"
 #include "base/secret.h"
 
@@ -143,6 +145,46 @@ fixture_token(EVP_PKEY *pkey, const char *alg, const char *header,
     free(c);
     free(text);
     return token;
+}
+
+struct fixture_caller {
+    struct issuer_waiter waiter;
+    atomic_bool woken;
+};
+
+static inline void
+fixture_pause(long ms)
+{
+    const struct timespec time = {.tv_sec = ms / 1000,
+                                  .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+static inline void
+fixture_wake(struct issuer_waiter *waiter)
+{
+    struct fixture_caller *caller =
+        (struct fixture_caller *)((char *)waiter -
+                                  offsetof(struct fixture_caller, waiter));
+
+    atomic_store(&caller->woken, true);
+}
+
+/* Before each question. */
+static inline void
+fixture_ask(struct fixture_caller *caller)
+{
+    caller->waiter = (struct issuer_waiter){.wake = fixture_wake};
+    atomic_init(&caller->woken, false);
+}
+
+/* After an answer of ERR_LATER. */
+static inline void
+fixture_wait(struct fixture_caller *caller)
+{
+    while (!atomic_load(&caller->woken))
+        fixture_pause(1);
 }
 
 #endif

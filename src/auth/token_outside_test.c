@@ -1,6 +1,5 @@
 /* Tokens of an outside issuer, from the header of a request to the caller. */
 #include <pthread.h>
-#include <time.h>
 
 #include "auth/outside_fixture.h"
 
@@ -126,47 +125,24 @@ world_done(struct world *world)
     fixture_done(&world->fixture);
 }
 
-struct caller {
-    struct issuer_waiter waiter;
-    atomic_bool woken;
-};
-
-static void
-wake(struct issuer_waiter *waiter)
-{
-    struct caller *caller = (struct caller *)((char *)waiter -
-                                              offsetof(struct caller, waiter));
-
-    atomic_store(&caller->woken, true);
-}
-
-static void
-pause_ms(long ms)
-{
-    const struct timespec time = {.tv_nsec = ms * 1000000};
-
-    nanosleep(&time, NULL);
-}
-
 /* NULL when the token is good, else the reason. */
 static const char *
 outcome(struct world *world, const char *token, struct principal *ret)
 {
     static struct error err;
-    struct caller caller;
+    struct fixture_caller caller;
     enum error_code rc;
     char *header = NULL;
 
     assert_true(asprintf(&header, "Bearer %s", token) > 0);
     do {
         err = ERROR_INIT;
-        caller.waiter = (struct issuer_waiter){.wake = wake};
-        atomic_init(&caller.woken, false);
+        fixture_ask(&caller);
         rc = token_verify(world->service, str_of(header), true, &caller.waiter,
                           ret, &err);
         assert_true(rc == ERR_LATER || !caller.waiter.queued);
-        while (caller.waiter.queued && !atomic_load(&caller.woken))
-            pause_ms(1);
+        if (caller.waiter.queued)
+            fixture_wait(&caller);
     } while (rc == ERR_LATER);
     free(header);
     if (rc == ERR_OK)
@@ -262,7 +238,7 @@ what_was_verified_counts_for_a_minute(void **state UNUSED)
 
     assert_null(outcome(&world, old, &who));
     publish(world.second, "second");
-    pause_ms(ASK_MS + 5);
+    fixture_pause(ASK_MS + 5);
     assert_null(outcome(&world, new, &who)); /* so the keys were fetched */
     clock_set_for_test(NOW_MS + ISSUER_TRUST_MS - 1);
     assert_null(outcome(&world, old, &who));
