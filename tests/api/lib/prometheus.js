@@ -1,10 +1,14 @@
 // A strict reader of Prometheus' text format: what the real one would refuse
-// or misread is an error here.
+// or misread is an error here, and what `promtool check metrics` objects to.
 
 import assert from 'node:assert/strict';
 
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(,|$)/;
+// Names that say their type, or count in other than base units.
+const ODD_NAME = new RegExp('[A-Z]|_(bucket|count|sum|' +
+  '(milli|micro|nano)seconds|ms|minutes|hours|days|weeks|(kilo|mega|giga)' +
+  'bytes|[kmg]i?b|bits|percent)(_|$)|(^|_)(counter|gauge|histogram)(_|$)');
 const SUFFIXES = { histogram: ['_bucket', '_sum', '_count'] };
 
 function readLabels(text) {
@@ -50,6 +54,7 @@ export function readMetrics(text) {
     const head = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line);
     if (head?.[1] === 'HELP') {
       assert.match(head[2], NAME);
+      assert.doesNotMatch(head[2], ODD_NAME);
       assert.ok(!metrics.has(head[2]), `twice: ${head[2]}`);
       metric = { name: head[2], help: head[3], samples: [] };
       metrics.set(head[2], metric);
@@ -57,8 +62,8 @@ export function readMetrics(text) {
       assert.equal(head[2], metric?.name, 'TYPE without its HELP');
       assert.match(head[3], /^(counter|gauge|histogram)$/);
       metric.type = head[3];
-      if (metric.type === 'counter')
-        assert.match(metric.name, /_total$/);
+      assert.equal(metric.name.endsWith('_total'), metric.type === 'counter',
+        metric.name);
     } else {
       const found = /^([^{ ]+)(?:\{(.+)\})? (\d+(?:\.\d+)?)$/.exec(line);
       assert.ok(found, `not a sample: ${line}`);
@@ -68,9 +73,9 @@ export function readMetrics(text) {
       const key = `${found[1]}{${found[2] ?? ''}}`;
       assert.ok(!seen.has(key), `twice: ${key}`);
       seen.add(key);
-      metric.samples.push({
-        suffix, labels: readLabels(found[2] ?? ''), value: Number(found[3]),
-      });
+      const labels = readLabels(found[2] ?? '');
+      assert.equal('le' in labels, suffix === '_bucket', line);
+      metric.samples.push({ suffix, labels, value: Number(found[3]) });
     }
   }
   for (const one of metrics.values()) {
