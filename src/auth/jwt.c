@@ -93,6 +93,17 @@ jwt_key_create(struct jwt_key *ret, struct error *err)
     return describe(pkey, ret, err);
 }
 
+/* What the private half signs, does the public one verify? */
+static bool
+is_pair(EVP_PKEY *pkey)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    bool is = ctx != NULL && EVP_PKEY_pairwise_check(ctx) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return is;
+}
+
 enum error_code
 jwt_key_load(struct str der, struct jwt_key *ret, struct error *err)
 {
@@ -101,6 +112,11 @@ jwt_key_load(struct str der, struct jwt_key *ret, struct error *err)
 
     if (pkey == NULL)
         return openssl_failed(err, "signing key");
+    if (!is_pair(pkey)) {
+        EVP_PKEY_free(pkey);
+        ERR_clear_error();
+        return error_internal(err, "the halves of the signing key do not fit");
+    }
     return describe(pkey, ret, err);
 }
 

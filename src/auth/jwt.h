@@ -40,7 +40,8 @@ struct jwt_key {
 
 /* A new key pair on P-256. */
 enum error_code jwt_key_create(struct jwt_key *ret, struct error *err) MUST_USE;
-/* From and to PKCS#8. A key on another curve is ERR_INTERNAL. */
+/* From and to PKCS#8. A key on another curve, or whose halves do not
+ * fit, is ERR_INTERNAL. */
 enum error_code jwt_key_load(struct str der, struct jwt_key *ret,
                              struct error *err) MUST_USE;
 enum error_code jwt_key_save(const struct jwt_key *key, struct buf *der,

@@ -480,6 +480,8 @@ a_saved_key_is_the_same_key(void **state)
     assert_int_equal(jwt_sign(&loaded, STR("{}"), &token, NULL), ERR_OK);
     assert_int_equal(accept(buf_view(&token), &jwt, NULL), ERR_OK);
     jwt_key_done(&loaded);
+    der.data[40] ^= 1; /* in the private half */
+    assert_int_equal(jwt_key_load(buf_view(&der), &loaded, NULL), ERR_INTERNAL);
     buf_done(&token);
     buf_done(&der);
 }
