@@ -1,10 +1,16 @@
 /* A list by its number, sorters, LF, filters. Whatever was asked for becomes
  * SQL that the database takes; as many rows come as are counted, in any order;
- * and a filter and its opposite choose no row twice. */
+ * and a filter and its opposite choose no row twice. Or, behind a question
+ * mark, a text that people are searched by: every word more finds no more of
+ * them. */
+#include <string.h>
+
+#include "base/utf8.h"
 #include "core/fixture.h"
 #include "fuzz.h"
 #include "store/audit_store.h"
 #include "store/auth_store.h"
+#include "store/find.h"
 #include "store/identity_store.h"
 #include "store/record_store.h"
 #include "store/request_store.h"
@@ -179,6 +185,42 @@ check_list(unsigned which, struct db_tx *tx, struct list_query *list,
     FUZZ_CHECK(count + others <= all);
 }
 
+static int64_t
+search(struct db_tx *tx, struct str text, struct arena *scratch)
+{
+    const struct list_query list = {.limit = LIMIT};
+    const struct record_search by = {.text = text};
+    int64_t rows = 0, count = 0;
+
+    FUZZ_CHECK(find_list(tx, NULL, &list, &by, scratch, see_record, &rows,
+                         NULL) == ERR_OK);
+    FUZZ_CHECK(find_count(tx, NULL, &list, &by, scratch, &count, NULL) ==
+               ERR_OK);
+    FUZZ_CHECK(rows == count);
+    return count;
+}
+
+/* Such as a query can bring. */
+static void
+check_search(struct db_tx *tx, struct str text, struct arena *scratch)
+{
+    CLEANUP(buf_done) struct buf more;
+    bool is_text = utf8_valid(text) && memchr(text.at, '\0', text.len) == NULL;
+
+    buf_init(&more, FIND_TEXT_MAX);
+    if (text.len == 0 || !is_text || text.len > FIND_TEXT_MAX / 2)
+        return;
+    int64_t found = search(tx, text, scratch);
+
+    buf_text(&more, "   ");
+    buf_str(&more, text);
+    buf_text(&more, "  ");
+    FUZZ_CHECK(search(tx, buf_view(&more), scratch) == found);
+    buf_text(&more, "o'neil");
+    if (found > 0)
+        FUZZ_CHECK(search(tx, buf_view(&more), scratch) <= found);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -193,6 +235,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     set_up();
     struct str filters = str_n((const char *)data + 1, size - 1);
+
+    if (data[0] == '?') {
+        FUZZ_CHECK(db_read_begin(fixture.db, &tx, NULL) == ERR_OK);
+        check_search(tx, filters, &scratch);
+        db_read_end(tx);
+        return 0;
+    }
     struct str sorters = str_cut(&filters, '\n');
 
     if ((sorters.len > 0 &&
