@@ -1034,12 +1034,14 @@ explain(const struct sqlite_db *db, struct error *err)
 
 /* Counting every allocation costs a lock that all threads share. What a
  * savepoint remembers of the pages that a write of a group changes is some
- * 70 kB, which would go to a file for the rest of the group. */
+ * 70 kB, which would go to a file for the rest of the group. When it does go to
+ * a file it is written in pieces of that size, and SQLite takes a piece of 128
+ * KiB or more for a full disk: it writes the size's lowest 17 bits. */
 static void
 configure(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, 1 << 20);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, (1 << 17) - 1);
 }
 
 static enum error_code

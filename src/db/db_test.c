@@ -803,6 +803,34 @@ db_open_in_a_directory_that_is_read_only_is_unavailable(void **state)
     assert_int_equal(chmod(scratch.dir, 0700), 0);
 }
 
+static enum error_code
+grow_by_hundreds(struct db_tx *tx, void *context, struct error *err)
+{
+    struct db_query *query = db_query(tx, GROW);
+
+    db_int(query, 1, *(int64_t *)context);
+    db_int(query, 2, 800);
+    return db_run(query, NULL, err);
+}
+
+/* One statement that changes more pages than are remembered in memory. */
+static void
+db_statement_may_change_any_number_of_pages(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_table(&scratch);
+
+    (void)state;
+    for (int64_t from = 0; from < 4000; from += 1000) {
+        struct error err = ERROR_INIT;
+
+        if (db_write(db, grow_by_hundreds, &from, &err) != ERR_OK)
+            fail_msg("%s | %s", err.text, err.detail);
+    }
+    assert_int_equal(count_rows(db), 3200);
+    db_close(db);
+}
+
 int
 main(void)
 {
@@ -823,6 +851,7 @@ main(void)
         cmocka_unit_test(
             db_commits_waiting_writes_together_and_undoes_only_failed_ones),
         cmocka_unit_test(db_write_without_space_takes_no_other_down),
+        cmocka_unit_test(db_statement_may_change_any_number_of_pages),
         cmocka_unit_test(db_writes_of_many_threads_all_last),
         cmocka_unit_test(db_log_shrinks_after_a_large_transaction),
         cmocka_unit_test(db_write_gives_up_when_another_process_keeps_the_lock),
