@@ -147,11 +147,12 @@ authenticate(struct call *call, struct error *err)
         return error_set(err, ERR_UNAUTHENTICATED,
                          "JWT validation failed: JWT is malformed");
     call->key_waiter = (struct issuer_waiter){.wake = wake_call};
-    rc = token_verify(
-        call->api->options.tokens,
-        call->form_token.at != NULL ? call->form_token
-                                    : http_header(request, "Authorization"),
-        call->exchange->may_block, &call->key_waiter, &call->principal, err);
+    rc = token_verify(call->api->options.tokens,
+                      call->form_token.at != NULL
+                          ? call->form_token
+                          : http_header(request, "Authorization"),
+                      call->exchange->kept, call->exchange->may_block,
+                      &call->key_waiter, &call->principal, err);
     call->waits = rc == ERR_LATER && call->key_waiter.queued;
     call->known = rc == ERR_OK;
     return rc;
@@ -408,13 +409,15 @@ api_new(const struct api_options *options, struct api **ret, struct error *err)
     api->metrics = metrics_new();
     api->marks = mark_cache_new(options->db);
     arena_init(&api->arena, 64 * 1024);
-    api->callbacks = (struct http_callbacks){.context = api,
-                                             .user_size = sizeof(struct call),
-                                             .head = on_head,
-                                             .run = on_run,
-                                             .refuse = on_refuse,
-                                             .finish = on_finish,
-                                             .done = on_done};
+    api->callbacks = (struct http_callbacks){
+        .context = api,
+        .user_size = sizeof(struct call),
+        .kept_size = sizeof(struct token_memory),
+        .head = on_head,
+        .run = on_run,
+        .refuse = on_refuse,
+        .finish = on_finish,
+        .done = on_done};
     rc = api->metrics && api->marks ? load_registry(api, err)
                                     : error_internal(err, "out of memory");
     if (rc == ERR_OK)

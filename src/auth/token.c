@@ -337,6 +337,30 @@ accept_outside(struct token_service *service, const struct outside *token,
 
 /* All tokens. */
 
+static void
+hash_token(const struct token_memory *memory, struct str token,
+           unsigned char digest[TOKEN_DIGEST])
+{
+    if (memory != NULL && memory->len == token.len &&
+        secret_equal(memory->text, token.at, token.len))
+        memcpy(digest, memory->sha256, TOKEN_DIGEST);
+    else
+        digest_of(token.at, token.len, digest);
+}
+
+/* Of a token that was accepted. */
+static void
+keep_token(struct token_memory *memory, struct str token,
+           const unsigned char digest[TOKEN_DIGEST])
+{
+    if (memory == NULL || token.len > sizeof(memory->text) ||
+        memcmp(memory->sha256, digest, TOKEN_DIGEST) == 0)
+        return;
+    memcpy(memory->text, token.at, token.len);
+    memcpy(memory->sha256, digest, TOKEN_DIGEST);
+    memory->len = token.len;
+}
+
 /* The registry's epoch, when nothing was committed since it was read. */
 static bool
 known_epoch(struct token_service *service, const struct db_stamp *now,
@@ -381,8 +405,9 @@ recall(struct token_service *service, struct db_tx *tx,
 
 enum error_code
 token_verify(struct token_service *service, struct str authorization,
-             bool may_block, struct issuer_waiter *waiter,
-             struct principal *ret, struct error *err)
+             struct token_memory *memory, bool may_block,
+             struct issuer_waiter *waiter, struct principal *ret,
+             struct error *err)
 {
     struct outside outside; /* opened with is_outside */
     unsigned char digest[TOKEN_DIGEST];
@@ -400,12 +425,14 @@ token_verify(struct token_service *service, struct str authorization,
         return jwt_refuse(err, JWT_MALFORMED);
     if (!may_block && db_is_remote(service->db))
         return ERR_LATER;
-    digest_of(token.at, token.len, digest);
+    hash_token(memory, token, digest);
 
     stamped = db_stamp(service->db, &stamp);
     if (stamped && known_epoch(service, &stamp, &epoch) &&
-        token_cache_get(service->cache, digest, epoch, now_ms, ret))
+        token_cache_get(service->cache, digest, epoch, now_ms, ret)) {
+        keep_token(memory, token, digest);
         return ERR_OK;
+    }
     rc = db_read_begin(service->db, &tx, err);
     if (rc != ERR_OK)
         return rc;
@@ -427,7 +454,9 @@ token_verify(struct token_service *service, struct str authorization,
                        : ERR_LATER;
         outside_done(&outside);
     }
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
+        keep_token(memory, token, digest);
         *ret = principal;
+    }
     return rc;
 }

@@ -38,14 +38,25 @@ enum error_code token_key_rotate(struct db_tx *tx, bool revoke,
  * service. Before the first token_verify(). */
 void token_service_trust(struct token_service *service, struct issuer *issuer);
 
-/* Who sent this Authorization header? With SQLite answers without blocking;
- * `may_block` false on a remote database, or for a token of the outside issuer,
- * may say ERR_LATER. So it always may when a key of that issuer is being
- * fetched; then the waiter is `queued`, and woken. Cached until the token
- * expires or registry.auth_epoch moves; a token of the outside issuer for
- * ISSUER_TRUST_MS at most. */
+/* The token that a connection sent last: whoever goes on with it need not have
+ * it hashed again. It is only a short cut to what is remembered of the token,
+ * which is still asked. Zeroed is empty; wipe it in the end. */
+#define TOKEN_KEPT 2048 /* longer ones are hashed every time */
+struct token_memory {
+    size_t len;
+    unsigned char sha256[32];
+    char text[TOKEN_KEPT];
+};
+
+/* Who sent this Authorization header? `memory` may be NULL. With SQLite answers
+ * without blocking; `may_block` false on a remote database, or for a token of
+ * the outside issuer, may say ERR_LATER. So it always may when a key of that
+ * issuer is being fetched; then the waiter is `queued`, and woken. Cached until
+ * the token expires or registry.auth_epoch moves; a token of the outside issuer
+ * for ISSUER_TRUST_MS at most. */
 enum error_code token_verify(struct token_service *service,
-                             struct str authorization, bool may_block,
+                             struct str authorization,
+                             struct token_memory *memory, bool may_block,
                              struct issuer_waiter *waiter,
                              struct principal *ret, struct error *err) MUST_USE;
 

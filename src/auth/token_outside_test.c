@@ -138,8 +138,8 @@ outcome(struct world *world, const char *token, struct principal *ret)
     do {
         err = ERROR_INIT;
         fixture_ask(&caller);
-        rc = token_verify(world->service, str_of(header), true, &caller.waiter,
-                          ret, &err);
+        rc = token_verify(world->service, str_of(header), NULL, true,
+                          &caller.waiter, ret, &err);
         assert_true(rc == ERR_LATER || !caller.waiter.queued);
         if (caller.waiter.queued)
             fixture_wait(&caller);

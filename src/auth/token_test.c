@@ -33,6 +33,7 @@ struct world {
     struct client pat, api;
     char pat_id[UUID_TEXT], api_id[UUID_TEXT];
     char pat_secret[SECRET_TEXT], api_secret[SECRET_TEXT];
+    struct token_memory memory; /* of expect() */
 };
 
 static enum error_code
@@ -190,8 +191,8 @@ expect(struct world *world, struct str header, const char *want)
 {
     struct principal principal = {.has_identity = false};
     struct error err = ERROR_INIT;
-    enum error_code rc = token_verify(world->service, header, false, NULL,
-                                      &principal, &err);
+    enum error_code rc = token_verify(world->service, header, &world->memory,
+                                      false, NULL, &principal, &err);
 
     if (want == NULL) {
         if (rc != ERR_OK)
@@ -533,7 +534,7 @@ a_changed_token_is_refused_after_the_good_one_was_remembered(void **state)
         struct principal principal;
 
         header.data[i] ^= 1;
-        assert_int_equal(token_verify(world->service, buf_view(&header), true,
+        assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true,
                                       NULL, &principal, NULL),
                          ERR_UNAUTHENTICATED);
         header.data[i] ^= 1;
@@ -618,6 +619,39 @@ deletion_revokes_at_once(void **state)
         teardown(state);
         setup(state);
     }
+}
+
+static void
+a_connection_keeps_the_last_token_that_was_accepted(void **state)
+{
+    struct world *world = *state;
+    struct token_memory *memory = &world->memory, before;
+    struct buf pat, api;
+
+    get_token(world, world->pat_id, world->pat_secret, &pat);
+    get_token(world, world->api_id, world->api_secret, &api);
+    struct str token = str_n(pat.data + 7, pat.len - 7); /* "Bearer " */
+
+    for (int turn = 0; turn < 3; turn++) {
+        assert_true(expect(world, buf_view(&pat), NULL).has_identity);
+        assert_int_equal(memory->len, token.len);
+        assert_memory_equal(memory->text, token.at, token.len);
+        assert_false(expect(world, buf_view(&api), NULL).has_identity);
+        assert_true(expect(world, buf_view(&pat), NULL).has_identity);
+    }
+    /* As long, and different in one bit. */
+    before = *memory;
+    pat.data[pat.len - 9] ^= 1;
+    expect(world, buf_view(&pat), FORGED);
+    pat.data[pat.len - 9] ^= 1;
+    assert_memory_equal(&before, memory, sizeof(before));
+    /* What it says of a token that nobody has verified is worth nothing. */
+    memory->sha256[0] ^= 1;
+    memory->text[token.len - 9] ^= 1;
+    pat.data[pat.len - 9] ^= 1;
+    expect(world, buf_view(&pat), FORGED);
+    buf_done(&pat);
+    buf_done(&api);
 }
 
 static void
@@ -981,7 +1015,7 @@ a_failing_database_is_not_a_refusal(void **state)
     buf_init(&json, 65536);
     get_token(world, world->pat_id, world->pat_secret, &header);
     run_sql(world, "PRAGMA foreign_keys = OFF; ALTER TABLE client RENAME TO x");
-    assert_int_equal(token_verify(world->service, buf_view(&header), true, NULL,
+    assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true, NULL,
                                   &principal, NULL),
                      ERR_INTERNAL);
     assert_int_equal(
@@ -990,7 +1024,7 @@ a_failing_database_is_not_a_refusal(void **state)
     run_sql(world, "ALTER TABLE x RENAME TO client");
     expect(world, buf_view(&header), NULL);
     run_sql(world, "ALTER TABLE registry RENAME TO y");
-    assert_int_equal(token_verify(world->service, buf_view(&header), true, NULL,
+    assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true, NULL,
                                   &principal, NULL),
                      ERR_INTERNAL);
     json_decref(jwks(world)); /* the last known */
@@ -1055,19 +1089,19 @@ knock(void *context)
 
     for (int i = 0; i < 400; i++) {
         struct principal user, application;
-        enum error_code rc = token_verify(world->service, crowd->pat, false,
+        enum error_code rc = token_verify(world->service, crowd->pat, NULL, false,
                                           NULL, &user, NULL);
         bool right = crowd->deleted ? rc == ERR_UNAUTHENTICATED
                                     : rc == ERR_OK && uuid_eq(&user.client_id,
                                                               &world->pat.id);
 
-        rc = token_verify(world->service, crowd->api, false, NULL, &application,
-                          NULL);
+        rc = token_verify(world->service, crowd->api, NULL, false, NULL,
+                          &application, NULL);
         right = right && rc == ERR_OK &&
                 uuid_eq(&application.client_id, &world->api.id);
         rc = token_verify(world->service,
-                          str_n(crowd->api.at, crowd->api.len - 2), false, NULL,
-                          &application, NULL);
+                          str_n(crowd->api.at, crowd->api.len - 2), NULL, false,
+                          NULL, &application, NULL);
         if (!right || rc != ERR_UNAUTHENTICATED)
             atomic_fetch_add(&crowd->wrong, 1);
     }
@@ -1125,6 +1159,7 @@ main(void)
         TEST(a_changed_token_is_refused_after_the_good_one_was_remembered),
         TEST(a_token_of_another_registry_or_issuer_is_refused),
         TEST(deletion_revokes_at_once),
+        TEST(a_connection_keeps_the_last_token_that_was_accepted),
         TEST(what_another_program_changes_counts_at_once),
         TEST(an_expired_client_gets_no_token_and_its_tokens_end),
         TEST(a_token_cannot_change_its_owner),

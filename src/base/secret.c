@@ -27,11 +27,22 @@ secret_random(void *to, size_t len)
 bool
 secret_equal(const void *a, const void *b, size_t len)
 {
-    const volatile unsigned char *x = a, *y = b;
-    unsigned char differ = 0;
+    const unsigned char *x = a, *y = b;
+    uint64_t differ = 0, p, q;
 
-    for (size_t i = 0; i < len; i++)
+    for (; len >= sizeof(p); len -= sizeof(p)) {
+        memcpy(&p, x, sizeof(p));
+        memcpy(&q, y, sizeof(q));
+        differ |= p ^ q;
+        /* The compiler must not know what it is: it could stop early. */
+        __asm__ volatile("" : "+r"(differ));
+        x += sizeof(p);
+        y += sizeof(q);
+    }
+    for (size_t i = 0; i < len; i++) {
         differ |= x[i] ^ y[i];
+        __asm__ volatile("" : "+r"(differ));
+    }
     return differ == 0;
 }
 

@@ -651,6 +651,7 @@ static void
 conn_free(struct conn *conn)
 {
     arena_done(&conn->exchange.arena);
+    secret_wipe(conn->exchange.kept, conn->server->callbacks.kept_size);
     tls_cert_unref(conn->cert);
     free(conn);
 }
@@ -688,7 +689,11 @@ static void
 greet(struct http_server *server, int fd, const struct sockaddr *address,
       socklen_t address_len)
 {
-    struct conn *conn = calloc(1, sizeof(*conn) + server->callbacks.user_size);
+    const size_t align = _Alignof(max_align_t);
+    size_t user_size = (server->callbacks.user_size + align - 1) / align *
+                       align;
+    struct conn *conn = calloc(1, sizeof(*conn) + user_size +
+                                      server->callbacks.kept_size);
     struct net_address peer = net_of_socket(address);
     const struct nets *trusted = server->options.trusted_proxies;
     bool proxied = trusted != NULL && nets_have(trusted, &peer);
@@ -702,6 +707,7 @@ greet(struct http_server *server, int fd, const struct sockaddr *address,
     }
     conn->server = server;
     conn->exchange.user = conn->user;
+    conn->exchange.kept = conn->user + user_size;
     conn->linger = true;
     arena_init(&conn->exchange.arena, server->options.max_arena_bytes);
     buf_init(&conn->body, 0);

@@ -53,6 +53,9 @@ struct http_exchange {
     bool secret;       /* wipe what was kept of it when it is over */
     bool may_block;    /* on a worker thread */
     void *user;        /* the application's; zeroed user_size bytes */
+    void *kept;        /* the same for all exchanges of the connection:
+                          kept_size bytes, zeroed at its beginning, wiped at
+                          its end */
     int64_t began_us;  /* monotonic, when the head was complete */
     uint64_t received; /* bytes of the body, for done() */
     uint64_t sent;     /* body bytes handed to the connection; for done() */
@@ -61,7 +64,7 @@ struct http_exchange {
 
 struct http_callbacks {
     void *context; /* http_exchange_context() */
-    size_t user_size;
+    size_t user_size, kept_size;
     enum http_next (*head)(struct http_exchange *exchange);
     enum http_next (*run)(struct http_exchange *exchange);
     void (*refuse)(struct http_exchange *exchange, const struct error *err);
