@@ -1,15 +1,5 @@
 #include "base/str.h"
 
-#include <ctype.h>
-#include <strings.h>
-
-bool
-str_eq_nocase(struct str a, struct str b)
-{
-    return a.len == b.len &&
-           (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
-}
-
 static bool
 is_blank(char c)
 {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 struct str {
     const char *at; /* may be NULL when len is 0 */
@@ -44,7 +45,12 @@ str_eq(struct str a, struct str b)
 }
 
 /* Compare ignoring the case of ASCII letters. */
-bool str_eq_nocase(struct str a, struct str b);
+static inline bool
+str_eq_nocase(struct str a, struct str b)
+{
+    return a.len == b.len &&
+           (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+}
 
 /* Drop ASCII spaces, tabs, CR and LF from both ends. */
 struct str str_trim(struct str s);

@@ -96,13 +96,19 @@ is_literal(struct str raw, struct str literal)
     return used == literal.len;
 }
 
+/* `coded`: there may be escapes in the segments. */
 static bool
-fits(const struct router_route *route, const struct str *segments, size_t count)
+fits(const struct router_route *route, const struct str *segments, size_t count,
+     bool coded)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!is_capture(route->segments[i]) &&
-            !is_literal(segments[i], route->segments[i]))
+    for (size_t i = 0; i < count; i++) {
+        struct str literal = route->segments[i];
+
+        if (!is_capture(literal) &&
+            !(coded ? is_literal(segments[i], literal)
+                    : str_eq(segments[i], literal)))
             return false;
+    }
     return true;
 }
 
@@ -112,6 +118,7 @@ router_match(const struct router *router, enum http_method method,
 {
     struct str segments[ROUTER_MAX_SEGMENTS];
     const struct router_route *hit = NULL;
+    bool coded = path.len > 0 && memchr(path.at, '%', path.len) != NULL;
     size_t count;
 
     ret->allowed = 0;
@@ -120,7 +127,7 @@ router_match(const struct router *router, enum http_method method,
     for (size_t i = router->begin[count]; i < router->begin[count + 1]; i++) {
         const struct router_route *route = &router->routes[i];
 
-        if (!fits(route, segments, count))
+        if (!fits(route, segments, count, coded))
             continue;
         ret->allowed |= route->methods;
         if (hit == NULL && (route->methods & method) != 0)
