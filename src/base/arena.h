@@ -3,7 +3,7 @@
  *
  * Memory:  arena_init() takes nothing; blocks come from malloc as needed, in
  *          all at most `max_bytes`, and go back with arena_done().
- *          arena_reset() keeps the first block for the next round.
+ *          arena_reset() keeps a block of some KiB for the next round.
  * Errors:  an allocation over the cap, or without memory, returns NULL and
  *          sets arena->failed, which stays set until arena_reset(): a builder
  *          may allocate freely and ask once.
