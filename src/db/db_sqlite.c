@@ -9,6 +9,15 @@
  *
  * Reading connections are opened on demand and kept. With a write-ahead log
  * they neither wait for the writer nor hold it up.
+ *
+ * To begin a read and to end it costs as much as reading a row. So one that is
+ * over is held: it stays open, and its connection goes on with it if nothing
+ * was committed since it began. But an open read keeps the log from being
+ * copied and from beginning anew, for every process. So the writer's thread
+ * ends what is held before a checkpoint and again behind it, when a read that
+ * begins needs nothing of the log; and HOLD_MS after something was held it does
+ * all of that, whoever wrote the log. What began before such an end is not held
+ * after it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -46,6 +55,10 @@
 #define CHECKPOINT_PAGES 1000
 #define WAL_KEEP_BYTES (64 << 20)
 
+/* A read is held so long at most, or until the writer's transaction is over:
+ * meanwhile no other process can write. */
+#define HOLD_MS 1000
+
 /* So many texts of db_query_text() stay prepared per connection; more cannot
  * be open at once. */
 #define TEXTS_KEPT 16
@@ -75,6 +88,11 @@ struct conn {
     struct query *queries; /* the statements, then TEXTS_KEPT texts */
     unsigned query_count, open_queries;
     uint64_t text_uses;
+    /* Of a reading transaction: */
+    bool held;             /* it is over, and still open */
+    bool failed;           /* it is not to be held */
+    struct db_stamp stamp; /* before it began */
+    uint64_t round;        /* db->round then */
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *savepoint, *release, *rollback_to; /* writer only */
 };
@@ -101,6 +119,9 @@ struct sqlite_db {
     struct job *first, **last;
     pthread_cond_t queued;
     bool closing;
+    bool holding;    /* something may be held: the thread heeds hold_ms */
+    int64_t hold_ms; /* when what is held has to go */
+    uint64_t round;  /* how often it had to go */
 
     pthread_t thread;
     bool started;
@@ -519,6 +540,7 @@ sqlite_step(struct db_query *base, struct error *err)
     case SQLITE_DONE:
         return ERR_END;
     default:
+        query->conn->failed = true;
         return fail(query->conn->handle, query->text->name, err);
     }
 }
@@ -584,15 +606,68 @@ end_queries(struct conn *conn)
 
 /* ---- reading --------------------------------------------------------- */
 
+static bool
+sqlite_stamp(const struct db *base, struct db_stamp *ret)
+{
+    const uint64_t *at = atomic_load(
+        &((const struct sqlite_db *)base)->wal_index);
+    size_t words = COUNT(ret->word);
+    bool same = at != NULL;
+
+    /* Written second copy first, so a commit on its way shows. */
+    for (size_t i = 0; same && i < words; i++)
+        ret->word[i] = __atomic_load_n(&at[i], __ATOMIC_ACQUIRE);
+    for (size_t i = 0; same && i < words; i++)
+        same = __atomic_load_n(&at[words + i], __ATOMIC_ACQUIRE) ==
+               ret->word[i];
+    return same;
+}
+
+/* End the transaction of a connection that is not writing. */
 static void
-conn_return(struct conn *conn)
+end_read(struct conn *conn)
+{
+    conn->held = false;
+    /* A failed read may have ended it already. */
+    if (!sqlite3_get_autocommit(conn->handle) &&
+        run(conn, conn->commit, NULL) != ERR_OK)
+        (void)run(conn, conn->rollback, NULL);
+}
+
+/* End what is held, and let nothing be held that began before. Under the
+ * lock. */
+static void
+end_held(struct sqlite_db *db)
+{
+    db->holding = false;
+    db->round++;
+    for (struct conn *conn = db->free; conn != NULL; conn = conn->next)
+        if (conn->held)
+            end_read(conn);
+}
+
+/* Leave a connection to others; with `hold`, as it is if that may be. False
+ * when it may not. */
+static bool
+conn_return(struct conn *conn, bool hold)
 {
     struct sqlite_db *db = conn->db;
 
     pthread_mutex_lock(&db->lock);
-    conn->next = db->free;
-    db->free = conn;
+    bool done = !hold || conn->round == db->round;
+
+    if (done) {
+        conn->held = hold;
+        conn->next = db->free;
+        db->free = conn;
+    }
+    if (done && hold && !db->holding) {
+        db->holding = true;
+        db->hold_ms = clock_mono_ms() + HOLD_MS;
+        pthread_cond_signal(&db->queued);
+    }
     pthread_mutex_unlock(&db->lock);
+    return done;
 }
 
 /* A free connection or a new one: nobody waits, and there are never more than
@@ -601,11 +676,21 @@ static enum error_code
 conn_take(struct sqlite_db *db, struct conn **ret, struct error *err)
 {
     pthread_mutex_lock(&db->lock);
-    *ret = db->free;
-    if (*ret != NULL)
-        db->free = (*ret)->next;
+    struct conn *conn = db->free;
+    uint64_t round = db->round;
+
+    if (conn != NULL)
+        db->free = conn->next;
     pthread_mutex_unlock(&db->lock);
-    return *ret != NULL ? ERR_OK : conn_open(db, false, ret, err);
+    if (conn == NULL) {
+        enum error_code rc = conn_open(db, false, &conn, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    }
+    conn->round = round;
+    *ret = conn;
+    return ERR_OK;
 }
 
 static enum error_code
@@ -614,13 +699,24 @@ sqlite_read_begin(struct db *base, bool may_wait UNUSED, struct db_tx **ret,
 {
     struct conn *conn = NULL;
     enum error_code rc = conn_take((struct sqlite_db *)base, &conn, err);
+    struct db_stamp stamp;
 
     if (rc != ERR_OK)
         return rc;
+    bool stamped = sqlite_stamp(base, &stamp);
+    bool current = conn->held && stamped && db_stamp_eq(&conn->stamp, &stamp);
+
+    if (conn->held && !current)
+        end_read(conn);
     /* The first statement that reads takes the snapshot. */
-    rc = run(conn, conn->begin, err);
+    if (!current) {
+        conn->stamp = stamp;
+        conn->failed = !stamped;
+        rc = run(conn, conn->begin, err);
+    }
+    conn->held = false;
     if (rc != ERR_OK) {
-        conn_return(conn);
+        (void)conn_return(conn, false);
         return rc;
     }
     *ret = &conn->tx;
@@ -631,13 +727,15 @@ static void
 sqlite_read_end(struct db_tx *tx)
 {
     struct conn *conn = (struct conn *)tx;
+    struct db_stamp stamp;
 
     end_queries(conn);
-    /* A failed read may have ended the transaction already. */
-    if (!sqlite3_get_autocommit(conn->handle) &&
-        run(conn, conn->commit, NULL) != ERR_OK)
-        (void)run(conn, conn->rollback, NULL);
-    conn_return(conn);
+    if (!conn->failed && !sqlite3_get_autocommit(conn->handle) &&
+        sqlite_stamp(&conn->db->base, &stamp) &&
+        db_stamp_eq(&conn->stamp, &stamp) && conn_return(conn, true))
+        return;
+    end_read(conn);
+    (void)conn_return(conn, false);
 }
 
 /* ---- writing --------------------------------------------------------- */
@@ -759,6 +857,52 @@ checkpoint(struct sqlite_db *db)
         db->wal_pages = 0;
 }
 
+/* Pages of the log, whoever wrote them; 0 when nobody can tell now. */
+static int
+log_pages(const struct sqlite_db *db)
+{
+    struct db_stamp stamp;
+    uint32_t pages = 0;
+
+    if (sqlite_stamp(&db->base, &stamp)) /* mxFrame, bytes 16 to 19 */
+        memcpy(&pages, &stamp.word[2], sizeof(pages));
+    return (int)pages;
+}
+
+/* Copy the log when that is due, and end what is held. Under the lock, which
+ * it gives up meanwhile. */
+static void
+tidy(struct sqlite_db *db)
+{
+    bool late = db->holding && clock_mono_ms() >= db->hold_ms;
+    int enough = db->first ? 10 * CHECKPOINT_PAGES : CHECKPOINT_PAGES;
+
+    if (late) {
+        end_held(db);
+        db->wal_pages = log_pages(db);
+    }
+    if (db->wal_pages < enough)
+        return;
+    end_held(db);
+    pthread_mutex_unlock(&db->lock);
+    checkpoint(db);
+    pthread_mutex_lock(&db->lock);
+    end_held(db);
+}
+
+/* Until there is work or what is held has to go. Under the lock. */
+static void
+wait_for_work(struct sqlite_db *db)
+{
+    struct timespec until = {.tv_sec = db->hold_ms / 1000,
+                             .tv_nsec = db->hold_ms % 1000 * 1000000};
+
+    if (db->holding)
+        pthread_cond_timedwait(&db->queued, &db->lock, &until);
+    else
+        pthread_cond_wait(&db->queued, &db->lock);
+}
+
 /* Cut at most GROUP_MAX jobs off the queue. Under the lock. */
 static struct job *
 take_group(struct sqlite_db *db)
@@ -800,8 +944,10 @@ writer_main(void *context)
 
     pthread_mutex_lock(&db->lock);
     for (;;) {
-        while (db->first == NULL && !db->closing)
-            pthread_cond_wait(&db->queued, &db->lock);
+        while (db->first == NULL && !db->closing) {
+            wait_for_work(db);
+            tidy(db);
+        }
         struct job *group = take_group(db);
 
         if (group == NULL)
@@ -819,13 +965,7 @@ writer_main(void *context)
             sem_post(&job->done);
         }
         pthread_mutex_lock(&db->lock);
-        int enough = db->first ? 10 * CHECKPOINT_PAGES : CHECKPOINT_PAGES;
-
-        if (db->wal_pages >= enough) {
-            pthread_mutex_unlock(&db->lock);
-            checkpoint(db);
-            pthread_mutex_lock(&db->lock);
-        }
+        tidy(db);
     }
     pthread_mutex_unlock(&db->lock);
     return NULL;
@@ -971,23 +1111,6 @@ create_file(const char *path, struct error *err)
     return ERR_OK;
 }
 
-static bool
-sqlite_stamp(const struct db *base, struct db_stamp *ret)
-{
-    const uint64_t *at = atomic_load(
-        &((const struct sqlite_db *)base)->wal_index);
-    size_t words = COUNT(ret->word);
-    bool same = at != NULL;
-
-    /* Written second copy first, so a commit on its way shows. */
-    for (size_t i = 0; same && i < words; i++)
-        ret->word[i] = __atomic_load_n(&at[i], __ATOMIC_ACQUIRE);
-    for (size_t i = 0; same && i < words; i++)
-        same = __atomic_load_n(&at[words + i], __ATOMIC_ACQUIRE) ==
-               ret->word[i];
-    return same;
-}
-
 static enum error_code
 open_writer(struct sqlite_db *db, bool create, struct error *err)
 {
@@ -1057,6 +1180,7 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
     pthread_once(&configured, configure);
 
     struct sqlite_db *db = calloc(1, sizeof(*db));
+    pthread_condattr_t monotonic;
 
     if (db == NULL)
         return error_busy(err, "out of memory");
@@ -1067,7 +1191,10 @@ sqlite_open(const char *url, const struct db_options *options, bool create,
              path);
     db->last = &db->first;
     pthread_mutex_init(&db->lock, NULL);
-    pthread_cond_init(&db->queued, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&db->queued, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 
     enum error_code rc = open_writer(db, create, err);
 

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,7 +15,7 @@
 #include "base/clock.h"
 #include "db/scratch.h"
 
-enum { MAKE, ADD, COUNT_ROWS, ORDER, ECHO, FEW_PAGES, GROW, STATEMENTS };
+enum { MAKE, ADD, COUNT_ROWS, ORDER, ECHO, FEW_PAGES, GROW, FIRST, STATEMENTS };
 
 static const struct db_statement statements[STATEMENTS] = {
     [MAKE] = {"make", "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT UNIQUE)",
@@ -29,6 +30,7 @@ static const struct db_statement statements[STATEMENTS] = {
               "FROM n WHERE i < $2) INSERT INTO t SELECT i + $1, "
               "hex(randomblob(1000)) FROM n",
               true, false},
+    [FIRST] = {"first", "SELECT a FROM t LIMIT 1", false, false},
 };
 
 static struct db *
@@ -641,6 +643,139 @@ db_log_shrinks_after_a_large_transaction(void **state)
     db_close(db);
 }
 
+/* ---- reads that are held ---------------------------------------------- */
+
+struct block {
+    int64_t after, rows;
+};
+
+static enum error_code
+add_block(struct db_tx *tx, void *context, struct error *err)
+{
+    const struct block *block = context;
+    struct db_query *query = db_query(tx, GROW);
+
+    db_int(query, 1, block->after);
+    db_int(query, 2, block->rows);
+    return db_run(query, NULL, err);
+}
+
+/* Add rows that fill some thousand pages of the log; the log's size then. */
+static int64_t
+add_to_log(struct db *db, struct block *block, const struct scratch *scratch)
+{
+    char wal[128];
+    struct stat st;
+
+    for (int i = 0; i < 10; i++) {
+        block->rows = 200;
+        assert_int_equal(db_write(db, add_block, block, NULL), ERR_OK);
+        block->after += block->rows;
+    }
+    snprintf(wal, sizeof(wal), "%s-wal", scratch_path(scratch));
+    assert_int_equal(stat(wal, &st), 0);
+    return st.st_size;
+}
+
+static void
+db_read_sees_what_anybody_has_committed(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_table(&scratch), *other = open_waiting(&scratch, 2000);
+    struct db_tx *tx = NULL;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct block block = {i, 1};
+
+        assert_int_equal(count_rows(db), i);
+        assert_int_equal(count_rows(db), i);
+        assert_int_equal(db_write(i % 2 ? db : other, add_block, &block, NULL),
+                         ERR_OK);
+    }
+    /* Also when the read had begun without looking at anything. */
+    assert_int_equal(db_read_begin(db, &tx, NULL), ERR_OK);
+    db_read_end(tx);
+    assert_int_equal(db_write(other, add_block, &(struct block){100, 1}, NULL),
+                     ERR_OK);
+    assert_int_equal(count_rows(db), 101);
+    db_close(other);
+    db_close(db);
+}
+
+static void
+db_reads_do_not_make_the_log_of_another_process_grow(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_table(&scratch), *other = open_waiting(&scratch, 2000);
+    const struct timespec pause = {.tv_sec = 1, .tv_nsec = 500000000};
+    struct block block = {0, 0};
+    int64_t first = 0;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        count_rows(db);
+        int64_t size = add_to_log(other, &block, &scratch);
+
+        first = first ? first : size;
+        assert_in_range(size, 1, 3 * first);
+        nanosleep(&pause, NULL);
+    }
+    db_close(other);
+    db_close(db);
+}
+
+struct reading {
+    pthread_t thread;
+    struct db *db;
+    atomic_bool *end;
+};
+
+static void *
+read_often(void *context)
+{
+    const struct timespec pause = {.tv_nsec = 50000};
+    const struct reading *reading = context;
+    struct db_tx *tx;
+
+    while (!atomic_load(reading->end)) {
+        assert_int_equal(db_read_begin(reading->db, &tx, NULL), ERR_OK);
+        struct db_query *query = db_query(tx, FIRST);
+
+        (void)!db_step(query, NULL);
+        db_end(query);
+        db_read_end(tx);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+static void
+db_reads_that_come_often_do_not_make_the_log_grow(void **state)
+{
+    SCRATCH scratch = scratch_make();
+    struct db *db = open_table(&scratch);
+    struct reading readers[2];
+    struct block block = {0, 0};
+    atomic_bool end = false;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(readers); i++) {
+        readers[i] = (struct reading){.db = db, .end = &end};
+        pthread_create(&readers[i].thread, NULL, read_often, &readers[i]);
+    }
+    for (int i = 0; i < 10; i++) {
+        int64_t size = add_to_log(db, &block, &scratch);
+
+        /* Ten times some 40 MB are written. */
+        assert_in_range(size, 1, 100 << 20);
+    }
+    atomic_store(&end, true);
+    for (size_t i = 0; i < COUNT(readers); i++)
+        pthread_join(readers[i].thread, NULL);
+    db_close(db);
+}
+
 /* ---- what goes wrong -------------------------------------------------- */
 
 static void
@@ -854,6 +989,9 @@ main(void)
         cmocka_unit_test(db_statement_may_change_any_number_of_pages),
         cmocka_unit_test(db_writes_of_many_threads_all_last),
         cmocka_unit_test(db_log_shrinks_after_a_large_transaction),
+        cmocka_unit_test(db_read_sees_what_anybody_has_committed),
+        cmocka_unit_test(db_reads_do_not_make_the_log_of_another_process_grow),
+        cmocka_unit_test(db_reads_that_come_often_do_not_make_the_log_grow),
         cmocka_unit_test(db_write_gives_up_when_another_process_keeps_the_lock),
         cmocka_unit_test(db_read_waits_for_nobody),
         cmocka_unit_test(db_open_refuses_what_is_no_database),
