@@ -353,8 +353,8 @@ verify(struct world *world, const json_t *answer)
 
     snprintf(header, sizeof(header), "Bearer %s",
              member(answer, "access_token"));
-    return token_verify(world->service, str_of(header), NULL, true, NULL, &principal,
-                        NULL);
+    return token_verify(world->service, str_of(header), NULL, true, NULL,
+                        &principal, NULL);
 }
 
 static json_t *

@@ -534,8 +534,8 @@ a_changed_token_is_refused_after_the_good_one_was_remembered(void **state)
         struct principal principal;
 
         header.data[i] ^= 1;
-        assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true,
-                                      NULL, &principal, NULL),
+        assert_int_equal(token_verify(world->service, buf_view(&header), NULL,
+                                      true, NULL, &principal, NULL),
                          ERR_UNAUTHENTICATED);
         header.data[i] ^= 1;
     }
@@ -1015,8 +1015,8 @@ a_failing_database_is_not_a_refusal(void **state)
     buf_init(&json, 65536);
     get_token(world, world->pat_id, world->pat_secret, &header);
     run_sql(world, "PRAGMA foreign_keys = OFF; ALTER TABLE client RENAME TO x");
-    assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true, NULL,
-                                  &principal, NULL),
+    assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true,
+                                  NULL, &principal, NULL),
                      ERR_INTERNAL);
     assert_int_equal(
         token_grant(world->service, &request, &json, &refusal, NULL),
@@ -1024,8 +1024,8 @@ a_failing_database_is_not_a_refusal(void **state)
     run_sql(world, "ALTER TABLE x RENAME TO client");
     expect(world, buf_view(&header), NULL);
     run_sql(world, "ALTER TABLE registry RENAME TO y");
-    assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true, NULL,
-                                  &principal, NULL),
+    assert_int_equal(token_verify(world->service, buf_view(&header), NULL, true,
+                                  NULL, &principal, NULL),
                      ERR_INTERNAL);
     json_decref(jwks(world)); /* the last known */
     buf_done(&header);
@@ -1089,8 +1089,8 @@ knock(void *context)
 
     for (int i = 0; i < 400; i++) {
         struct principal user, application;
-        enum error_code rc = token_verify(world->service, crowd->pat, NULL, false,
-                                          NULL, &user, NULL);
+        enum error_code rc = token_verify(world->service, crowd->pat, NULL,
+                                          false, NULL, &user, NULL);
         bool right = crowd->deleted ? rc == ERR_UNAUTHENTICATED
                                     : rc == ERR_OK && uuid_eq(&user.client_id,
                                                               &world->pat.id);

@@ -104,9 +104,8 @@ fits(const struct router_route *route, const struct str *segments, size_t count,
     for (size_t i = 0; i < count; i++) {
         struct str literal = route->segments[i];
 
-        if (!is_capture(literal) &&
-            !(coded ? is_literal(segments[i], literal)
-                    : str_eq(segments[i], literal)))
+        if (!is_capture(literal) && !(coded ? is_literal(segments[i], literal)
+                                            : str_eq(segments[i], literal)))
             return false;
     }
     return true;
