@@ -554,12 +554,14 @@ sqlite_col_int(struct db_query *base, int column)
 static struct str
 sqlite_col_str(struct db_query *base, int column)
 {
-    sqlite3_stmt *stmt = ((struct query *)base)->stmt;
-    const char *at = sqlite3_column_blob(stmt, column);
+    sqlite3_value *value = sqlite3_column_value(((struct query *)base)->stmt,
+                                                column);
+    const char *at = sqlite3_value_blob(value);
 
-    /* column_blob() leaves text as it is, and without the NUL that
-     * column_text() may have to copy for. */
-    return str_n(at, (size_t)sqlite3_column_bytes(stmt, column));
+    /* A blob leaves text as it is, and without the NUL that a text may have to
+     * be copied for. The value is looked up once for both, and is protected:
+     * a connection has one thread. */
+    return str_n(at, (size_t)sqlite3_value_bytes(value));
 }
 
 static bool
